@@ -1,0 +1,89 @@
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/util.h"
+
+void buf_deinit(struct buf *b)
+{
+	free(b->data);
+	*b = (struct buf)BUF_INIT;
+}
+
+const char *buf_str(const struct buf *b)
+{
+	return b->data ? b->data : "";
+}
+
+char *buf_reserve(struct buf *b, size_t n)
+{
+	size_t need = b->len + n + 1;
+
+	if (need < n)
+		abort();
+	if (need > b->cap) {
+		b->cap = MAX(need, MAX(2 * b->cap, (size_t)64));
+		b->data = xreallocarray(b->data, b->cap, 1);
+	}
+	return b->data + b->len;
+}
+
+void buf_commit(struct buf *b, size_t n)
+{
+	b->len += n;
+	b->data[b->len] = '\0';
+}
+
+void buf_append(struct buf *b, const void *data, size_t len)
+{
+	char *to = buf_reserve(b, len);
+
+	if (len)
+		memcpy(to, data, len);
+	buf_commit(b, len);
+}
+
+void buf_puts(struct buf *b, const char *s)
+{
+	buf_append(b, s, strlen(s));
+}
+
+void buf_putc(struct buf *b, char c)
+{
+	buf_append(b, &c, 1);
+}
+
+void buf_printf(struct buf *b, const char *fmt, ...)
+{
+	_cleanup_(free) char *s = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	s = xvasprintf(fmt, ap);
+	va_end(ap);
+	buf_puts(b, s);
+}
+
+void buf_consume(struct buf *b, size_t n)
+{
+	n = MIN(n, b->len);
+	if (!n)
+		return;
+	memmove(b->data, b->data + n, b->len - n);
+	b->len -= n;
+	b->data[b->len] = '\0';
+}
+
+void buf_clear(struct buf *b)
+{
+	buf_consume(b, b->len);
+}
+
+char *buf_steal(struct buf *b)
+{
+	char *s = b->data ? b->data : xstrdup("");
+
+	*b = (struct buf)BUF_INIT;
+	return s;
+}

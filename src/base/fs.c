@@ -1,0 +1,203 @@
+#include "base/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "base/util.h"
+
+struct err *read_fd(int fd, const char *name, size_t max, struct buf *b)
+{
+	size_t start = b->len;
+
+	for (;;) {
+		char *to = buf_reserve(b, 65536);
+		ssize_t n = read(fd, to, 65536);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_os(errno, "read %s", name);
+		buf_commit(b, (size_t)n);
+		if (n == 0)
+			return NULL;
+		if (b->len - start > max)
+			return err_create(ERR_BAD_DATA, "%s is larger than %zu bytes", name, max);
+	}
+}
+
+struct err *read_file(const char *path, size_t max, struct buf *b)
+{
+	_cleanup_(close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_os(errno, "open %s", path);
+	return read_fd(fd, path, max, b);
+}
+
+struct err *write_all(int fd, const void *data, size_t len)
+{
+	const char *p = data;
+
+	while (len) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_os(errno, "write");
+		p += n;
+		len -= (size_t)n;
+	}
+	return NULL;
+}
+
+static struct err *write_temporary(int fd, const char *name, const void *data, size_t len, mode_t mode)
+{
+	TRY(err_wrap(write_all(fd, data, len), "%s", name));
+	if (fchmod(fd, mode) < 0)
+		return err_os(errno, "set the mode of %s", name);
+	if (fsync(fd) < 0)
+		return err_os(errno, "write %s to disk", name);
+	return NULL;
+}
+
+struct err *write_file_atomic(const char *path, const void *data, size_t len, mode_t mode)
+{
+	_cleanup_(free) char *temporary = xasprintf("%s.XXXXXX", path);
+	_cleanup_(close) int fd = mkostemp(temporary, O_CLOEXEC);
+	struct err *e;
+
+	if (fd < 0)
+		return err_os(errno, "create %s", temporary);
+	e = write_temporary(fd, path, data, len, mode);
+	if (!e && rename(temporary, path) < 0)
+		e = err_os(errno, "rename %s to %s", temporary, path);
+	if (e)
+		unlink(temporary);
+	return e;
+}
+
+struct err *mkdir_parents(const char *path, mode_t mode)
+{
+	_cleanup_(free) char *copy = xstrdup(path);
+
+	for (char *p = copy + 1;; p++) {
+		if (*p && *p != '/')
+			continue;
+		bool last = !*p;
+
+		*p = '\0';
+		if (mkdir(copy, mode) < 0 && errno != EEXIST)
+			return err_os(errno, "create folder %s", copy);
+		if (last)
+			break;
+		*p = '/';
+	}
+	if (!is_directory(path))
+		return err_create(ERR_BAD_DATA, "%s is in the way: it is not a folder", path);
+	return NULL;
+}
+
+static struct err *remove_at(int dirfd, const char *name)
+{
+	_cleanup_(closedir) DIR *dir = NULL;
+	int fd;
+
+	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+		return NULL;
+	if (errno != EISDIR && errno != EPERM)
+		return err_os(errno, "remove %s", name);
+	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_os(errno, "open folder %s", name);
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return err_os(errno, "read folder %s", name);
+	}
+	for (struct dirent *d; (d = readdir(dir));) {
+		if (streq(d->d_name, ".") || streq(d->d_name, ".."))
+			continue;
+		TRY(remove_at(fd, d->d_name));
+	}
+	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_os(errno, "remove folder %s", name);
+	return NULL;
+}
+
+struct err *remove_tree(const char *path)
+{
+	return err_wrap(remove_at(AT_FDCWD, path), "remove %s", path);
+}
+
+bool file_exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+char *path_absolute(const char *path, const char *base)
+{
+	_cleanup_(free) char *cwd = NULL;
+	const char *home = getenv("HOME");
+
+	if (*path == '/')
+		return xstrdup(path);
+	if (*path == '~' && (path[1] == '/' || !path[1]) && home)
+		return xasprintf("%s%s", home, path + 1);
+	if (!base)
+		base = cwd = getcwd(NULL, 0);
+	while (skip_prefix(path, "./"))
+		path += 2;
+	if (streq(path, "."))
+		return xstrdup(base ? base : ".");
+	return xasprintf("%s/%s", base ? base : ".", path);
+}
+
+char *find_program(const char *name)
+{
+	const char *path = getenv("PATH");
+
+	if (strchr(name, '/'))
+		return access(name, X_OK) == 0 ? xstrdup(name) : NULL;
+	if (!path)
+		path = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
+	while (*path) {
+		size_t n = strcspn(path, ":");
+		_cleanup_(free) char *file = xasprintf("%.*s/%s", (int)n, path, name);
+
+		if (n && access(file, X_OK) == 0 && !is_directory(file))
+			return steal(&file);
+		path += n + (path[n] == ':');
+	}
+	return NULL;
+}
+
+struct err *lock_file(const char *path, bool nonblock, void (*waiting)(void *data), void *data, int *ret)
+{
+	_cleanup_(close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_os(errno, "open %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK || nonblock)
+			return err_os(errno, "lock %s", path);
+		if (waiting)
+			waiting(data);
+		while (flock(fd, LOCK_EX) < 0) {
+			if (errno != EINTR)
+				return err_os(errno, "lock %s", path);
+		}
+	}
+	*ret = steal_fd(&fd);
+	return NULL;
+}

@@ -1,0 +1,50 @@
+/*
+ * Files and folders: read whole, written atomically, locked, removed.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Reads a whole file, at most max bytes (more is ERR_BAD_DATA), and appends it to b. */
+struct err *read_file(const char *path, size_t max, struct buf *b) err_must_check;
+/* The same below a folder's descriptor; `name` is used for messages. */
+struct err *read_fd(int fd, const char *name, size_t max, struct buf *b) err_must_check;
+
+/*
+ * Writes a file so that at any moment, a crash included, either the old or the whole new content is there: a
+ * temporary file beside it, fsync, rename.
+ */
+struct err *write_file_atomic(const char *path, const void *data, size_t len, mode_t mode) err_must_check;
+
+/* Writes all of it to a descriptor, however many calls that takes. */
+struct err *write_all(int fd, const void *data, size_t len) err_must_check;
+
+/* The folder and those above it that don't exist yet. One that exists is fine. */
+struct err *mkdir_parents(const char *path, mode_t mode) err_must_check;
+
+/* A file or folder with all that is in it; follows no link. One that isn't there is fine. */
+struct err *remove_tree(const char *path) err_must_check;
+
+bool file_exists(const char *path);
+bool is_directory(const char *path);
+
+/* Absolute form of path, which need not exist: relative ones are taken from `base` (NULL: the working folder), and a
+ * leading "~/" from $HOME. The caller frees it. */
+char *path_absolute(const char *path, const char *base);
+
+/* Full path of a program found on $PATH, or NULL. The caller frees it. */
+char *find_program(const char *name);
+
+/*
+ * Takes an exclusive lock (flock) on the file at path, which is created if need be, and returns its descriptor;
+ * closing it gives the lock up, and so does the death of the process. If another process holds it: calls `waiting`
+ * once (may be NULL) and waits. With nonblock: ERR_OS with EWOULDBLOCK instead.
+ */
+struct err *lock_file(const char *path, bool nonblock, void (*waiting)(void *data), void *data, int *ret)
+	err_must_check;

@@ -1,0 +1,65 @@
+#include "base/paths.h"
+
+#include <errno.h>
+#include <limits.h>
+
+#include "base/fs.h"
+#include "base/util.h"
+
+struct err *cache_dir(char **ret)
+{
+	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+
+	if (xdg && *xdg == '/')
+		*ret = xasprintf("%s/ktb", xdg);
+	else if (home && *home == '/')
+		*ret = xasprintf("%s/.cache/ktb", home);
+	else
+		return err_create(ERR_PREREQ, "no place for the cache: set XDG_CACHE_HOME or HOME to a folder");
+	return NULL;
+}
+
+struct err *own_program(char **ret)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	if (n < 0)
+		return err_os(errno, "find this program's own file");
+	*ret = xstrndup(path, (size_t)n);
+	return NULL;
+}
+
+/* The first of two places, relative to the program's folder, that exists. */
+static struct err *find_beside(const char *built, const char *installed, const char *what, char **ret)
+{
+	const char *const places[] = { built, installed };
+	_cleanup_(free) char *program = NULL;
+	char *slash;
+
+	TRY(own_program(&program));
+	slash = strrchr(program, '/');
+	if (slash)
+		*slash = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		_cleanup_(free) char *path = xasprintf("%s/%s", program, places[i]);
+
+		if (file_exists(path)) {
+			*ret = realpath(path, NULL);
+			if (*ret)
+				return NULL;
+		}
+	}
+	return err_create(ERR_PREREQ, "%s: neither %s/%s nor %s/%s exists; install ktb again", what, program, built,
+			  program, installed);
+}
+
+struct err *fragments_dir(char **ret)
+{
+	return find_beside("../share/kconfig", "../share/ktb/kconfig", "find the built-in Kconfig fragments", ret);
+}
+
+struct err *guest_init_path(char **ret)
+{
+	return find_beside("guest-init", "../libexec/ktb/guest-init", "find the guest's init", ret);
+}

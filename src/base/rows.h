@@ -1,0 +1,45 @@
+/*
+ * One emitter for what commands print: an aligned table for people, an array of objects for scripts (--json).
+ *
+ *	static const struct rows_column columns[] = { { "NAME", "name" }, { "PID", "pid", ROWS_NUMBER }, {} };
+ *	struct rows *r = rows_create(columns, json);
+ *	rows_begin(r); rows_str(r, "vm"); rows_u64(r, 42); ...
+ *	rows_emit(r, stdout);
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+enum rows_kind {
+	ROWS_TEXT,
+	ROWS_NUMBER, /* right-aligned */
+};
+
+struct rows_column {
+	const char *title; /* head of the column in the table; NULL: only in JSON */
+	const char *key;   /* name of the member in JSON */
+	enum rows_kind kind;
+};
+
+struct rows;
+
+/* columns is static, ended by a column without a key. */
+struct rows *rows_create(const struct rows_column *columns, bool json);
+void rows_destroy(struct rows *r);
+DEFINE_CLEANUP(struct rows *, rows_destroy);
+
+/* Begins a row. Then one call for each column, in their order. */
+void rows_begin(struct rows *r);
+/* NULL: "-" in the table, null in JSON. Bytes that are no printable text are shown as \xNN in the table. */
+void rows_str(struct rows *r, const char *s);
+void rows_u64(struct rows *r, uint64_t value);
+/* Value in JSON, and how the table shows it. */
+void rows_u64_as(struct rows *r, uint64_t value, const char *shown);
+void rows_bool(struct rows *r, bool value);
+
+/* Prints everything. An empty table prints nothing, an empty array "[]". */
+struct err *rows_emit(struct rows *r, FILE *out) err_must_check;

@@ -1,0 +1,41 @@
+/*
+ * Private UNIX sockets below a folder, and descriptors sent over them. A socket's path may be longer than the 108
+ * bytes of sockaddr_un: it is reached through the folder's descriptor.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* Listens on `name` in the folder `dirfd` (mode 0600, non-blocking); an old socket of that name is replaced. */
+struct err *sock_listen_at(int dirfd, const char *name, int *ret) err_must_check;
+
+/* Connects to `name` in the folder; blocking. ERR_CLOSED if nobody listens there. */
+struct err *sock_connect_at(int dirfd, const char *name, int *ret) err_must_check;
+
+/* A connected pair, close-on-exec; ours is non-blocking. */
+struct err *sock_pair(int *ret_ours, int *ret_theirs) err_must_check;
+
+/*
+ * Listens on TCP port `port` of 127.0.0.1, non-blocking; 0 takes a free one. *ret_port is the one taken. ERR_OS with
+ * EADDRINUSE if it is taken.
+ */
+struct err *sock_listen_loopback(uint16_t port, int *ret_fd, uint16_t *ret_port) err_must_check;
+
+/* Who listens on a local TCP port: "process 123 (qemu-system-x86)", or NULL if that can't be known. The caller frees
+ * it. Source: proc(5), /proc/net/tcp and /proc/PID/fd. */
+char *sock_port_owner(uint16_t port);
+
+/* Sends len bytes with a descriptor attached (fd -1: none). */
+struct err *sock_send_fd(int sock, const void *data, size_t len, int fd) err_must_check;
+
+/* Receives at most len bytes; *ret_fd is the descriptor that came with them, or -1. 0 bytes: the peer closed. */
+struct err *sock_receive_fd(int sock, void *data, size_t len, size_t *ret_len, int *ret_fd) err_must_check;
+
+/* True if the peer of a UNIX socket is this user (or root). */
+bool sock_peer_is_us(int sock);
+
+void set_nonblock(int fd, bool on);

@@ -1,0 +1,526 @@
+/*
+ * inih reads the lines and knows sections, comments and continuations; the table in options.def knows what may stand
+ * there. inih's handler is not told the line's number in every build of the library, so our reader counts.
+ */
+#include "config/config.h"
+
+#include <ini.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+
+enum { CONFIG_FILE_MAX = 1 << 20, NEAR_ENOUGH = 3 };
+
+struct value {
+	char *text; /* everything but lists */
+	struct strv list;
+	uint64_t number; /* numbers, sizes, bools */
+	char *origin;
+};
+
+struct config {
+	struct value values[OPTIONS_N];
+	struct config_kconfig *kconfig;
+	size_t kconfig_n;
+};
+
+static bool is_list(enum option_type type)
+{
+	return type == OPTION_TYPE_LIST || type == OPTION_TYPE_PATH_LIST;
+}
+
+static struct err *parse_bool(const char *s, uint64_t *ret)
+{
+	static const char *const words[2][4] = { { "no", "n", "false", "0" }, { "yes", "y", "true", "1" } };
+
+	for (uint64_t i = 0; i < 2; i++) {
+		for (size_t j = 0; j < 4; j++) {
+			if (streq(s, words[i][j])) {
+				*ret = i;
+				return NULL;
+			}
+		}
+	}
+	return err_create(ERR_USAGE, "'%s' is neither yes nor no", s);
+}
+
+static struct err *check_choice(const struct option *o, const char *s)
+{
+	const char *p = o->arg;
+
+	while (*p) {
+		size_t n = strcspn(p, "|");
+
+		if (strlen(s) == n && strncmp(p, s, n) == 0)
+			return NULL;
+		p += n + (p[n] == '|');
+	}
+	return err_create(ERR_USAGE, "'%s' is not one of %s", s, o->arg);
+}
+
+/* Lists grow; all else is replaced. `folder` is what relative paths are relative to. */
+static struct err *set_value(struct value *v, const struct option *o, const char *s, const char *folder,
+			     bool split_lists)
+{
+	_cleanup_(strv_deinit) struct strv words = STRV_INIT;
+	uint64_t number = 0;
+
+	switch (o->type) {
+	case OPTION_TYPE_NUMBER:
+		TRY(parse_u64(s, INT_MAX, &number));
+		break;
+	case OPTION_TYPE_SIZE:
+		TRY(parse_size(s, MIB, &number));
+		break;
+	case OPTION_TYPE_BOOL:
+		TRY(parse_bool(s, &number));
+		break;
+	case OPTION_TYPE_CHOICE:
+		TRY(check_choice(o, s));
+		break;
+	case OPTION_TYPE_LIST:
+	case OPTION_TYPE_PATH_LIST:
+		if (split_lists)
+			TRY(strv_split_quoted(&words, s));
+		else
+			strv_add(&words, s);
+		for (size_t i = 0; i < words.n; i++)
+			strv_take(&v->list, o->type == OPTION_TYPE_LIST ? xstrdup(words.v[i])
+								       : path_absolute(words.v[i], folder));
+		return NULL;
+	case OPTION_TYPE_STRING:
+	case OPTION_TYPE_PATH:
+		break;
+	}
+	free(v->text);
+	v->text = o->type == OPTION_TYPE_PATH && *s ? path_absolute(s, folder) : xstrdup(s);
+	v->number = number;
+	return NULL;
+}
+
+static void set_origin(struct value *v, char *origin)
+{
+	free(v->origin);
+	v->origin = origin;
+}
+
+struct config *config_create(void)
+{
+	struct config *c = xcalloc(1, sizeof(*c));
+
+	for (size_t i = 0; i < OPTIONS_N; i++) {
+		struct err *e = is_list(options[i].type) && !*options[i].def
+					? NULL
+					: set_value(&c->values[i], &options[i], options[i].def, NULL, true);
+
+		if (e)
+			abort(); /* the table itself is wrong */
+	}
+	return c;
+}
+
+void config_destroy(struct config *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < OPTIONS_N; i++) {
+		free(c->values[i].text);
+		free(c->values[i].origin);
+		strv_deinit(&c->values[i].list);
+	}
+	for (size_t i = 0; i < c->kconfig_n; i++) {
+		free(c->kconfig[i].name);
+		free(c->kconfig[i].value);
+		free(c->kconfig[i].file);
+	}
+	free(c->kconfig);
+	free(c);
+}
+
+/* The option itself, or NULL; *ret_near is then the nearest one, if any is near. */
+static const struct option *find_key(const char *section, const char *name, const struct option **ret_near)
+{
+	_cleanup_(free) char *wanted = xasprintf("%s.%s", section, name);
+	int best = NEAR_ENOUGH + 1;
+
+	*ret_near = NULL;
+	for (size_t i = 0; i < OPTIONS_N; i++) {
+		_cleanup_(free) char *key = xasprintf("%s.%s", options[i].section, options[i].name);
+		int distance = edit_distance(wanted, key);
+
+		if (distance == 0)
+			return &options[i];
+		/* The right name in the wrong section is near as well. */
+		if (streq(name, options[i].name))
+			distance = 1;
+		if (distance < best) {
+			best = distance;
+			*ret_near = &options[i];
+		}
+	}
+	return NULL;
+}
+
+static struct err *add_kconfig(struct config *c, const char *name, const char *value, const char *file, int line)
+{
+	const char *bare = skip_prefix(name, "CONFIG_");
+	size_t len = strlen(value);
+
+	if (!bare)
+		bare = name;
+	if (!*bare || strspn(bare, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") != strlen(bare))
+		return err_create(ERR_USAGE, "'%s' is not the name of a kernel option", name);
+	if (!len)
+		return err_create(ERR_USAGE, "%s has no value: y, m, n, a number or a string", bare);
+	c->kconfig = xreallocarray(c->kconfig, c->kconfig_n + 1, sizeof(*c->kconfig));
+	c->kconfig[c->kconfig_n++] = (struct config_kconfig){
+		.name = xstrdup(bare),
+		.value = len >= 2 && *value == '"' && value[len - 1] == '"' ? xstrndup(value + 1, len - 2)
+									      : xstrdup(value),
+		.file = xstrdup(file),
+		.line = line,
+	};
+	return NULL;
+}
+
+static struct err *set_key(struct config *c, const char *section, const char *name, const char *value,
+			   const char *path, const char *folder, int line)
+{
+	const struct option *near = NULL, *o;
+
+	if (streq(section, "kconfig"))
+		return add_kconfig(c, name, value, path, line);
+	o = find_key(section, name, &near);
+	if (!o && near)
+		return err_create(ERR_USAGE, "no option '%s' in [%s]; did you mean '%s' in [%s]?", name, section,
+				  near->name, near->section);
+	if (!o)
+		return err_create(ERR_USAGE, "no option '%s' in [%s]; ktb help lists them all", name, section);
+	TRY(err_wrap(set_value(&c->values[o - options], o, value, folder, true), "%s", name));
+	set_origin(&c->values[o - options], xasprintf("%s:%d", path, line));
+	return NULL;
+}
+
+struct parse_state {
+	struct config *config;
+	const char *path;
+	const char *folder;
+	const char *data, *end;
+	int line;
+	struct err *error; /* the first one */
+};
+
+/* Files and lines in front, and the code that says that it is the user's to mend. */
+static void parse_failed(struct parse_state *s, struct err *e)
+{
+	if (!s->error)
+		s->error = err_create(ERR_USAGE, "%s:%d: %s", s->path, s->line, err_message(e));
+	err_destroy(e);
+}
+
+static char *next_line(char *to, int size, void *stream)
+{
+	struct parse_state *s = stream;
+	const char *newline;
+	size_t n;
+
+	if (s->data == s->end || s->error)
+		return NULL;
+	newline = memchr(s->data, '\n', (size_t)(s->end - s->data));
+	n = newline ? (size_t)(newline - s->data) + 1 : (size_t)(s->end - s->data);
+	s->line++;
+	if (n >= (size_t)size) {
+		parse_failed(s, err_create(ERR_USAGE,
+					   "the line is longer than %d bytes; go on in the next line, indented",
+					   size - 1));
+		return NULL;
+	}
+	if (memchr(s->data, '\0', n)) {
+		parse_failed(s, err_create(ERR_USAGE, "there is a NUL byte in the line"));
+		return NULL;
+	}
+	memcpy(to, s->data, n);
+	to[n] = '\0';
+	s->data += n;
+	return to;
+}
+
+static int on_pair(void *user, const char *section, const char *name, const char *value)
+{
+	struct parse_state *s = user;
+	struct err *e = set_key(s->config, section, name, value, s->path, s->folder, s->line);
+
+	if (e)
+		parse_failed(s, e);
+	return e == NULL;
+}
+
+
+struct err *config_parse(struct config *c, const char *path, const char *data, size_t len)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_(free) char *folder = slash ? xstrndup(path, (size_t)(slash - path)) : xstrdup(".");
+	struct parse_state s = { .config = c, .path = path, .folder = folder, .data = data, .end = data + len };
+	int bad_line = ini_parse_stream(next_line, &s, on_pair, &s);
+
+	if (s.error)
+		return s.error;
+	if (bad_line > 0)
+		return err_create(ERR_USAGE, "%s:%d: expected [section] or name = value", path, bad_line);
+	if (bad_line < 0)
+		return err_create(ERR_OS, "%s: inih failed (%d)", path, bad_line);
+	return NULL;
+}
+
+struct err *config_load_file(struct config *c, const char *path)
+{
+	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+
+	TRY(read_file(path, CONFIG_FILE_MAX, &b));
+	return config_parse(c, path, buf_str(&b), b.len);
+}
+
+char *config_find(const char *folder)
+{
+	_cleanup_(free) char *dir = xstrdup(folder);
+
+	for (;;) {
+		_cleanup_(free) char *path = xasprintf("%s/ktb.conf", streq(dir, "/") ? "" : dir);
+		char *slash;
+
+		if (file_exists(path))
+			return steal(&path);
+		slash = strrchr(dir, '/');
+		if (!slash || streq(dir, "/"))
+			return NULL;
+		if (slash == dir)
+			slash++;
+		*slash = '\0';
+	}
+}
+
+/* $XDG_CONFIG_HOME/ktb/ktb.conf, or ~/.config/ktb/ktb.conf; NULL without a home. */
+static char *user_file(void)
+{
+	const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+
+	if (xdg && *xdg == '/')
+		return xasprintf("%s/ktb/ktb.conf", xdg);
+	if (home && *home == '/')
+		return xasprintf("%s/.config/ktb/ktb.conf", home);
+	return NULL;
+}
+
+struct err *config_load(struct config *c)
+{
+	_cleanup_(free) char *user = user_file();
+	_cleanup_(free) char *cwd = getcwd(NULL, 0);
+	_cleanup_(free) char *project = cwd ? config_find(cwd) : NULL;
+
+	if (user && file_exists(user))
+		TRY(config_load_file(c, user));
+	if (project)
+		TRY(config_load_file(c, project));
+	return NULL;
+}
+
+static const struct option *find_flag(const char *flag, size_t len)
+{
+	for (size_t i = 0; i < OPTIONS_N; i++) {
+		char own[OPTION_FLAG_MAX];
+
+		option_flag(&options[i], own);
+		if (strlen(own) == len && strncmp(own, flag, len) == 0)
+			return &options[i];
+	}
+	return NULL;
+}
+
+static struct err *unknown_flag(const char *arg, size_t len, enum command_id command)
+{
+	_cleanup_(free) char *wanted = xstrndup(arg, len);
+	_cleanup_(free) char *nearest = NULL;
+	int best = NEAR_ENOUGH + 1;
+
+	for (size_t i = 0; i < OPTIONS_N; i++) {
+		char own[OPTION_FLAG_MAX];
+		int distance;
+
+		if (!(options[i].commands & (1U << command)))
+			continue;
+		option_flag(&options[i], own);
+		distance = edit_distance(wanted + 2, own);
+		if (distance < best) {
+			best = distance;
+			free(nearest);
+			nearest = xstrdup(own);
+		}
+	}
+	if (nearest)
+		return err_create(ERR_USAGE, "unknown option %s; did you mean --%s?", wanted, nearest);
+	return err_create(ERR_USAGE, "unknown option %s", wanted);
+}
+
+struct args {
+	int argc;
+	char *const *argv;
+	int i;
+};
+
+static struct err *take_value(struct args *a, const struct option *o, const char *flag, const char *attached,
+			      const char **ret)
+{
+	if (attached) {
+		*ret = attached;
+		return NULL;
+	}
+	if (o && o->type == OPTION_TYPE_BOOL) {
+		*ret = "yes";
+		return NULL;
+	}
+	if (a->i + 1 >= a->argc)
+		return err_create(ERR_USAGE, "%s needs a value%s%s", flag, o ? ": " : "", o ? o->arg : "");
+	*ret = a->argv[++a->i];
+	return NULL;
+}
+
+static struct err *apply_flag(struct config *c, const struct option *o, const char *flag, const char *value)
+{
+	struct value *v = &c->values[o - options];
+	struct err *e = set_value(v, o, value, NULL, false);
+
+	if (e) {
+		struct err *usage = err_create(ERR_USAGE, "%s: %s", flag, err_message(e));
+
+		err_destroy(e);
+		return usage;
+	}
+	set_origin(v, xstrdup("command line"));
+	return NULL;
+}
+
+static struct err *apply_kconfig_flag(struct config *c, const char *value)
+{
+	const char *equals = strchr(value, '=');
+	_cleanup_(free) char *name = NULL;
+
+	if (!equals)
+		return err_create(ERR_USAGE, "--kconfig wants NAME=VALUE, not '%s'", value);
+	name = xstrndup(value, (size_t)(equals - value));
+	return add_kconfig(c, name, equals + 1, "command line", 0);
+}
+
+static struct err *parse_long(struct config *c, enum command_id command, struct args *a)
+{
+	const char *arg = a->argv[a->i];
+	const char *equals = strchr(arg, '=');
+	size_t len = equals ? (size_t)(equals - arg) : strlen(arg);
+	_cleanup_(free) char *flag = xstrndup(arg, len);
+	const struct option *o = find_flag(arg + 2, len - 2);
+	const char *value;
+
+	if (streq(flag, "--kconfig") && (BUILDING & (1U << command))) {
+		TRY(take_value(a, NULL, flag, equals ? equals + 1 : NULL, &value));
+		return apply_kconfig_flag(c, value);
+	}
+	if (!o)
+		return unknown_flag(arg, len, command);
+	if (!(o->commands & (1U << command)))
+		return err_create(ERR_USAGE, "%s means nothing to this command", flag);
+	TRY(take_value(a, o, flag, equals ? equals + 1 : NULL, &value));
+	return apply_flag(c, o, flag, value);
+}
+
+/* -x, -xVALUE, -x VALUE, and -xyz for switches. */
+static struct err *parse_short(struct config *c, enum command_id command, struct args *a)
+{
+	const char *arg = a->argv[a->i];
+
+	for (const char *p = arg + 1; *p; p++) {
+		const char flag[3] = { '-', *p, '\0' };
+		const struct option *o = NULL;
+		const char *value;
+
+		for (size_t i = 0; i < OPTIONS_N; i++) {
+			if (options[i].short_flag == *p && (options[i].commands & (1U << command)))
+				o = &options[i];
+		}
+		if (!o)
+			return err_create(ERR_USAGE, "unknown option %s", flag);
+		if (o->type == OPTION_TYPE_BOOL) {
+			TRY(apply_flag(c, o, flag, "yes"));
+			continue;
+		}
+		TRY(take_value(a, o, flag, p[1] ? p + 1 : NULL, &value));
+		return apply_flag(c, o, flag, value);
+	}
+	return NULL;
+}
+
+struct err *config_parse_args(struct config *c, enum command_id command, int argc, char *const *argv,
+			      struct strv *positional, struct strv *rest, bool *ret_help)
+{
+	struct args a = { .argc = argc, .argv = argv };
+
+	*ret_help = false;
+	for (; a.i < argc; a.i++) {
+		const char *arg = argv[a.i];
+
+		if (streq(arg, "--")) {
+			strv_add_all(rest, (const char *const *)argv + a.i + 1);
+			return NULL;
+		}
+		if (streq(arg, "--help") || streq(arg, "-h"))
+			*ret_help = true;
+		else if (skip_prefix(arg, "--"))
+			TRY(parse_long(c, command, &a));
+		else if (*arg == '-' && arg[1])
+			TRY(parse_short(c, command, &a));
+		else
+			strv_add(positional, arg);
+	}
+	return NULL;
+}
+
+const char *config_string(const struct config *c, enum option_id id)
+{
+	const char *text = c->values[id].text;
+
+	return text && *text ? text : NULL;
+}
+
+uint64_t config_number(const struct config *c, enum option_id id)
+{
+	return c->values[id].number;
+}
+
+bool config_bool(const struct config *c, enum option_id id)
+{
+	return c->values[id].number != 0;
+}
+
+const struct strv *config_list(const struct config *c, enum option_id id)
+{
+	return &c->values[id].list;
+}
+
+struct err *config_set(struct config *c, enum option_id id, const char *value)
+{
+	char flag[OPTION_FLAG_MAX];
+
+	option_flag(&options[id], flag);
+	return apply_flag(c, &options[id], flag, value);
+}
+
+const char *config_origin(const struct config *c, enum option_id id)
+{
+	return c->values[id].origin;
+}
+
+const struct config_kconfig *config_kconfig(const struct config *c, size_t *ret_n)
+{
+	*ret_n = c->kconfig_n;
+	return c->kconfig;
+}

@@ -1,0 +1,19 @@
+#include "config/options.h"
+
+#include <stdio.h>
+
+const struct option options[OPTIONS_N] = {
+#define OPTION(id, section, name, short_flag, type, def, arg, commands, help)                                          \
+	[OPT_##id] = { section, name, short_flag, OPTION_TYPE_##type, def, arg, commands, help },
+#include "config/options.def"
+#undef OPTION
+};
+
+void option_flag(const struct option *o, char ret[OPTION_FLAG_MAX])
+{
+	snprintf(ret, OPTION_FLAG_MAX, "%s", o->name);
+	for (char *p = ret; *p; p++) {
+		if (*p == '_')
+			*p = '-';
+	}
+}

@@ -1,0 +1,60 @@
+/*
+ * The description of each option, out of the one table in options.def.
+ */
+#pragma once
+
+#include <stddef.h>
+
+enum option_type {
+	OPTION_TYPE_STRING,
+	OPTION_TYPE_PATH, /* relative ones: to the folder of the file they stand in, or to the working folder */
+	OPTION_TYPE_NUMBER,
+	OPTION_TYPE_SIZE, /* bytes; a bare number counts in MiB */
+	OPTION_TYPE_BOOL, /* --name, --name=no */
+	OPTION_TYPE_CHOICE,
+	OPTION_TYPE_LIST, /* adds to what is there; in a file split at white space, with shell quoting */
+	OPTION_TYPE_PATH_LIST,
+};
+
+/* The subcommands, as bits of option.commands. */
+enum command_id {
+	COMMAND_BUILD,
+	COMMAND_VM,
+	COMMAND_CONSOLE,
+	COMMAND_LIST,
+	COMMAND_STOP,
+	COMMAND_GDB,
+	COMMAND_DEMO,
+	COMMAND_HELP,
+	COMMAND_VERSION,
+};
+
+#define CMD(name) (1U << COMMAND_##name)
+#define CMD_ALL (~0U)
+#define BUILDING (CMD(BUILD) | CMD(VM) | CMD(DEMO))
+#define BOOTING (CMD(VM) | CMD(DEMO))
+#define RUNNING (CMD(VM) | CMD(CONSOLE) | CMD(STOP) | CMD(GDB))
+
+enum option_id {
+#define OPTION(id, section, name, short_flag, type, def, arg, commands, help) OPT_##id,
+#include "config/options.def"
+#undef OPTION
+	OPTIONS_N,
+};
+
+struct option {
+	const char *section;
+	const char *name; /* with _; on the command line - */
+	char short_flag;  /* 0: none */
+	enum option_type type;
+	const char *def;
+	const char *arg; /* what the value is called, or the words of a choice with | between them */
+	unsigned int commands;
+	const char *help;
+};
+
+extern const struct option options[OPTIONS_N];
+
+/* The flag without its two dashes, in a static-sized buffer of the caller. */
+#define OPTION_FLAG_MAX 32
+void option_flag(const struct option *o, char ret[OPTION_FLAG_MAX]);

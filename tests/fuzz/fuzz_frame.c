@@ -1,0 +1,52 @@
+/*
+ * Fuzzes the control port's frames: reads a buffer as the guest and the host do, frame after frame.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest/frame.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(int holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void read_payload(const struct frame *f)
+{
+	struct frame_hello hello, hello_again;
+	struct frame_winsize ws;
+	uint8_t buf[KTB_FRAME_SMALL];
+	struct frame again;
+	size_t n;
+
+	if (frame_get_hello(f, &hello)) {
+		n = frame_put_hello(buf, &hello);
+		check(frame_parse(buf, n, &again) == FRAME_COMPLETE && frame_get_hello(&again, &hello_again));
+		check(hello.version == hello_again.version && hello.flags == hello_again.flags);
+	}
+	if (frame_get_winsize(f, &ws)) {
+		n = frame_put_winsize(buf, &ws);
+		check(memcmp(buf + KTB_FRAME_HEADER, f->payload, n - KTB_FRAME_HEADER) == 0);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	size_t used = 0;
+	struct frame f;
+
+	while (frame_parse(data + used, size - used, &f) == FRAME_COMPLETE) {
+		uint8_t header[KTB_FRAME_HEADER];
+
+		check(f.length <= KTB_FRAME_PAYLOAD_MAX && frame_size(&f) <= size - used);
+		frame_put_header(header, f.length, f.type, f.channel);
+		check(memcmp(header, data + used, sizeof(header)) == 0);
+		read_payload(&f);
+		used += frame_size(&f);
+	}
+	return 0;
+}
