@@ -75,9 +75,17 @@ void buf_consume(struct buf *b, size_t n)
 	b->data[b->len] = '\0';
 }
 
+void buf_truncate(struct buf *b, size_t len)
+{
+	if (len >= b->len)
+		return;
+	b->len = len;
+	b->data[len] = '\0';
+}
+
 void buf_clear(struct buf *b)
 {
-	buf_consume(b, b->len);
+	buf_truncate(b, 0);
 }
 
 char *buf_steal(struct buf *b)

@@ -31,6 +31,8 @@ char *buf_reserve(struct buf *b, size_t n);
 void buf_commit(struct buf *b, size_t n);
 /* Drops the first n bytes (at most all of them). */
 void buf_consume(struct buf *b, size_t n);
+/* Drops what is behind the first len bytes. */
+void buf_truncate(struct buf *b, size_t len);
 void buf_clear(struct buf *b);
 /* The text as a string that the caller frees; b is empty afterwards. */
 char *buf_steal(struct buf *b);

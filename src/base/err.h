@@ -49,6 +49,31 @@ const char *err_code_name(enum err_code code);
 /* The code as the shell sees it: 1 failed, 2 usage, 3 something is missing on the machine. */
 int err_exit_status(const struct err *e);
 
+/*
+ * clang's analyzer overlooks returns_nonnull: without these it would follow the paths on which a failure looks like
+ * success, and report each `*ret` that such a path leaves unset.
+ */
+#ifdef __clang_analyzer__
+static inline struct err *err_not_null(struct err *e)
+{
+	if (!e)
+		__builtin_unreachable();
+	return e;
+}
+#define err_create(...) err_not_null(err_create(__VA_ARGS__))
+#define err_os(...) err_not_null(err_os(__VA_ARGS__))
+#define err_wrap(e, ...)                                                                                               \
+	({                                                                                                             \
+		struct err *wrapped_ = (e);                                                                            \
+		wrapped_ ? err_not_null(err_wrap(wrapped_, __VA_ARGS__)) : NULL;                                       \
+	})
+#define err_append(e, ...)                                                                                             \
+	({                                                                                                             \
+		struct err *appended_ = (e);                                                                           \
+		appended_ ? err_not_null(err_append(appended_, __VA_ARGS__)) : NULL;                                   \
+	})
+#endif
+
 void err_destroy(struct err *e);
 DEFINE_CLEANUP(struct err *, err_destroy);
 

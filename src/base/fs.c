@@ -18,13 +18,19 @@ struct err *read_fd(int fd, const char *name, size_t max, struct buf *b)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return err_os(errno, "read %s", name);
+		if (n < 0) {
+			int error = errno;
+
+			buf_truncate(b, start);
+			return err_os(error, "read %s", name);
+		}
 		buf_commit(b, (size_t)n);
 		if (n == 0)
 			return NULL;
-		if (b->len - start > max)
+		if (b->len - start > max) {
+			buf_truncate(b, start);
 			return err_create(ERR_BAD_DATA, "%s is larger than %zu bytes", name, max);
+		}
 	}
 }
 
@@ -84,6 +90,8 @@ struct err *mkdir_parents(const char *path, mode_t mode)
 {
 	_cleanup_(free) char *copy = xstrdup(path);
 
+	if (!*path)
+		return err_create(ERR_BAD_DATA, "create a folder: its name is empty");
 	for (char *p = copy + 1;; p++) {
 		if (*p && *p != '/')
 			continue;
@@ -104,13 +112,16 @@ struct err *mkdir_parents(const char *path, mode_t mode)
 static struct err *remove_at(int dirfd, const char *name)
 {
 	_cleanup_(closedir) DIR *dir = NULL;
-	int fd;
+	int fd, error;
 
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return NULL;
-	if (errno != EISDIR && errno != EPERM)
-		return err_os(errno, "remove %s", name);
+	error = errno;
+	if (error != EISDIR && error != EPERM)
+		return err_os(error, "remove %s", name);
 	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
+		return err_os(error, "remove %s", name);
 	if (fd < 0)
 		return err_os(errno, "open folder %s", name);
 	dir = fdopendir(fd);
@@ -147,20 +158,19 @@ bool is_directory(const char *path)
 
 char *path_absolute(const char *path, const char *base)
 {
-	_cleanup_(free) char *cwd = NULL;
+	_cleanup_(free) char *folder = NULL;
 	const char *home = getenv("HOME");
 
 	if (*path == '/')
 		return xstrdup(path);
 	if (*path == '~' && (path[1] == '/' || !path[1]) && home)
 		return xasprintf("%s%s", home, path + 1);
-	if (!base)
-		base = cwd = getcwd(NULL, 0);
-	while (skip_prefix(path, "./"))
-		path += 2;
-	if (streq(path, "."))
-		return xstrdup(base ? base : ".");
-	return xasprintf("%s/%s", base ? base : ".", path);
+	folder = base ? path_absolute(base, NULL) : getcwd(NULL, 0);
+	while (path[0] == '.' && path[1] == '/')
+		path += 1 + strspn(path + 1, "/");
+	if (!*path || streq(path, "."))
+		return folder ? steal(&folder) : xstrdup(".");
+	return xasprintf("%s/%s", !folder ? "." : streq(folder, "/") ? "" : folder, path);
 }
 
 char *find_program(const char *name)
@@ -168,7 +178,7 @@ char *find_program(const char *name)
 	const char *path = getenv("PATH");
 
 	if (strchr(name, '/'))
-		return access(name, X_OK) == 0 ? xstrdup(name) : NULL;
+		return access(name, X_OK) == 0 && !is_directory(name) ? path_absolute(name, NULL) : NULL;
 	if (!path)
 		path = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 	while (*path) {
@@ -176,7 +186,7 @@ char *find_program(const char *name)
 		_cleanup_(free) char *file = xasprintf("%.*s/%s", (int)n, path, name);
 
 		if (n && access(file, X_OK) == 0 && !is_directory(file))
-			return steal(&file);
+			return path_absolute(file, NULL);
 		path += n + (path[n] == ':');
 	}
 	return NULL;

@@ -38,7 +38,7 @@ bool is_directory(const char *path);
  * leading "~/" from $HOME. The caller frees it. */
 char *path_absolute(const char *path, const char *base);
 
-/* Full path of a program found on $PATH, or NULL. The caller frees it. */
+/* Absolute path of a program found on $PATH (or named by a path), or NULL. The caller frees it. */
 char *find_program(const char *name);
 
 /*

@@ -13,7 +13,7 @@ void log_set_raw_terminal(int raw)
 	raw_terminal = raw;
 }
 
-static void emit(const char *prefix, const char *fmt, va_list ap)
+static __attribute__((format(printf, 2, 0))) void emit(const char *prefix, const char *fmt, va_list ap)
 {
 	_cleanup_(free) char *text = xvasprintf(fmt, ap);
 	const char *start = raw_terminal ? "\r" : "", *end = raw_terminal ? "\r\n" : "\n";

@@ -201,8 +201,12 @@ static struct err *dispatch(struct loop *loop)
 				continue;
 			s->dead = true;
 			TRY(s->cb(s, -1, 0, s->data));
-		} else if (s->slot >= 0 && loop->pollfds[s->slot].revents) {
-			TRY(s->cb(s, s->fd, loop->pollfds[s->slot].revents, s->data));
+		} else if (s->slot >= 0 && s->events) {
+			/* A callback before this one may have asked for less. */
+			short revents = loop->pollfds[s->slot].revents & (s->events | POLLERR | POLLHUP | POLLNVAL);
+
+			if (revents)
+				TRY(s->cb(s, s->fd, revents, s->data));
 		}
 	}
 	return NULL;

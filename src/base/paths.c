@@ -21,11 +21,16 @@ struct err *cache_dir(char **ret)
 
 struct err *own_program(char **ret)
 {
+	static const char deleted[] = " (deleted)";
 	char path[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
 
 	if (n < 0)
 		return err_os(errno, "find this program's own file");
+	path[n] = '\0';
+	/* It was built anew while it runs. */
+	if (has_suffix(path, deleted) && !file_exists(path))
+		n -= (ssize_t)strlen(deleted);
 	*ret = xstrndup(path, (size_t)n);
 	return NULL;
 }
@@ -56,10 +61,10 @@ static struct err *find_beside(const char *built, const char *installed, const c
 
 struct err *fragments_dir(char **ret)
 {
-	return find_beside("../share/kconfig", "../share/ktb/kconfig", "find the built-in Kconfig fragments", ret);
+	return find_beside("share/kconfig", "../share/ktb/kconfig", "find the built-in Kconfig fragments", ret);
 }
 
 struct err *guest_init_path(char **ret)
 {
-	return find_beside("guest-init", "../libexec/ktb/guest-init", "find the guest's init", ret);
+	return find_beside("guest/guest-init", "../libexec/ktb/guest-init", "find the guest's init", ret);
 }

@@ -52,6 +52,12 @@ struct err *process_fork(bool die_with_parent, struct process *p, bool *ret_chil
 	}
 	*p = (struct process){ pid, open_pidfd(pid) };
 	*ret_child = false;
+	if (p->pidfd < 0) {
+		int error = errno;
+
+		process_deinit(p);
+		return err_os(error, "watch process %d", (int)pid);
+	}
 	return NULL;
 }
 
@@ -65,7 +71,16 @@ static void change_environment(const char *const *env)
 	}
 }
 
-/* Puts fd to number `to`, without close-on-exec. A source below 3 was moved out of the way before. */
+/* Moves a descriptor out of the way of 0, 1 and 2. None (-1) stays none. */
+static bool lift_fd(int *fd)
+{
+	if (*fd < 0)
+		return true;
+	*fd = fcntl(*fd, F_DUPFD_CLOEXEC, 3);
+	return *fd >= 0;
+}
+
+/* Puts fd to number `to`, without close-on-exec. */
 static bool place_fd(int fd, int to)
 {
 	return fd < 0 || dup2(fd, to) >= 0;
@@ -78,17 +93,13 @@ static __attribute__((noreturn)) void run_child(const struct process_options *o,
 
 	if (o->new_session) {
 		setsid();
-		if (in < 0)
-			in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		if (in < 0 && (in = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0)
+			goto failed;
 	} else if (o->new_group) {
 		setpgid(0, 0);
 	}
-	if (in >= 0)
-		in = fcntl(in, F_DUPFD_CLOEXEC, 3);
-	if (out >= 0)
-		out = fcntl(out, F_DUPFD_CLOEXEC, 3);
-	if (err >= 0)
-		err = fcntl(err, F_DUPFD_CLOEXEC, 3);
+	if (!lift_fd(&report) || !lift_fd(&in) || !lift_fd(&out) || !lift_fd(&err))
+		goto failed;
 	if (!place_fd(in, STDIN_FILENO) || !place_fd(out, STDOUT_FILENO) || !place_fd(err, STDERR_FILENO))
 		goto failed;
 	for (size_t i = 0; i < o->keep_fds_n; i++) {

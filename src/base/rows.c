@@ -37,26 +37,68 @@ void rows_destroy(struct rows *r)
 	free(r);
 }
 
+static void check_complete(const struct rows *r)
+{
+	if (r->row && r->column != r->columns_n)
+		abort(); /* a caller left out a column */
+}
+
 void rows_begin(struct rows *r)
 {
+	check_complete(r);
 	r->row = json_object_new_object();
 	json_object_array_add(r->array, r->row);
 	r->column = 0;
 }
 
+/* Shown as \xNN: control characters (C1's too, which some terminals obey), and what is no UTF-8. */
 static char *printable(const char *s)
 {
 	struct buf b = BUF_INIT;
 
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
+	while (*s) {
+		size_t n = utf8_length(s);
+		bool c1 = n == 2 && (unsigned char)s[0] == 0xc2 && (unsigned char)s[1] < 0xa0;
 
-		if (c < 0x20 || c == 0x7f)
-			buf_printf(&b, "\\x%02x", c);
-		else
-			buf_putc(&b, *s);
+		if (n > 1 && !c1) {
+			buf_append(&b, s, n);
+			s += n;
+			continue;
+		}
+		for (n = MAX(n, (size_t)1); n; n--, s++) {
+			unsigned char c = (unsigned char)*s;
+
+			if (c < 0x20 || c >= 0x7f)
+				buf_printf(&b, "\\x%02x", c);
+			else
+				buf_putc(&b, *s);
+		}
 	}
 	return buf_steal(&b);
+}
+
+/* JSON is UTF-8: what isn't becomes U+FFFD. */
+static struct json_object *json_text(const char *s)
+{
+	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+
+	while (*s) {
+		size_t n = utf8_length(s);
+
+		buf_append(&b, n ? s : "\xef\xbf\xbd", n ? n : 3);
+		s += n ? n : 1;
+	}
+	return json_object_new_string_len(buf_str(&b), (int)b.len);
+}
+
+/* In characters. */
+static size_t width(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
 }
 
 static void add_cell(struct rows *r, struct json_object *value, const char *shown)
@@ -70,7 +112,7 @@ static void add_cell(struct rows *r, struct json_object *value, const char *show
 
 void rows_str(struct rows *r, const char *s)
 {
-	add_cell(r, s ? json_object_new_string(s) : NULL, s ? s : "-");
+	add_cell(r, s ? json_text(s) : NULL, s ? s : "-");
 }
 
 void rows_u64_as(struct rows *r, uint64_t value, const char *shown)
@@ -93,19 +135,23 @@ void rows_bool(struct rows *r, bool value)
 static void emit_line(const struct rows *r, const size_t *widths, const char *const *cells, FILE *out)
 {
 	_cleanup_(buf_deinit) struct buf line = BUF_INIT;
+	bool first = true;
+	int pad;
 
 	for (size_t i = 0; i < r->columns_n; i++) {
 		if (!r->columns[i].title)
 			continue;
-		if (line.len)
+		if (!first)
 			buf_puts(&line, "  ");
+		first = false;
+		pad = (int)(widths[i] - width(cells[i]));
 		if (r->columns[i].kind == ROWS_NUMBER)
-			buf_printf(&line, "%*s", (int)widths[i], cells[i]);
+			buf_printf(&line, "%*s%s", pad, "", cells[i]);
 		else
-			buf_printf(&line, "%-*s", (int)widths[i], cells[i]);
+			buf_printf(&line, "%s%*s", cells[i], pad, "");
 	}
 	while (line.len && line.data[line.len - 1] == ' ')
-		line.data[--line.len] = '\0';
+		buf_truncate(&line, line.len - 1);
 	fprintf(out, "%s\n", buf_str(&line));
 }
 
@@ -118,10 +164,10 @@ static void emit_table(struct rows *r, FILE *out)
 		return;
 	for (size_t i = 0; i < r->columns_n; i++) {
 		titles[i] = r->columns[i].title ? r->columns[i].title : "";
-		widths[i] = strlen(titles[i]);
+		widths[i] = width(titles[i]);
 	}
 	for (size_t i = 0; i < r->cells.n; i++)
-		widths[i % r->columns_n] = MAX(widths[i % r->columns_n], strlen(r->cells.v[i]));
+		widths[i % r->columns_n] = MAX(widths[i % r->columns_n], width(r->cells.v[i]));
 	emit_line(r, widths, titles, out);
 	for (size_t i = 0; i + r->columns_n <= r->cells.n; i += r->columns_n)
 		emit_line(r, widths, (const char *const *)r->cells.v + i, out);
@@ -129,6 +175,7 @@ static void emit_table(struct rows *r, FILE *out)
 
 struct err *rows_emit(struct rows *r, FILE *out)
 {
+	check_complete(r);
 	if (r->json)
 		fprintf(out, "%s\n",
 			json_object_to_json_string_ext(r->array,
@@ -136,7 +183,7 @@ struct err *rows_emit(struct rows *r, FILE *out)
 							       JSON_C_TO_STRING_NOSLASHESCAPE));
 	else
 		emit_table(r, out);
-	if (fflush(out) == EOF)
+	if (fflush(out) == EOF || ferror(out))
 		return err_os(errno, "write the result");
 	return NULL;
 }

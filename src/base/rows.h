@@ -34,7 +34,8 @@ DEFINE_CLEANUP(struct rows *, rows_destroy);
 
 /* Begins a row. Then one call for each column, in their order. */
 void rows_begin(struct rows *r);
-/* NULL: "-" in the table, null in JSON. Bytes that are no printable text are shown as \xNN in the table. */
+/* NULL: "-" in the table, null in JSON. What is no printable UTF-8 is shown as \xNN in the table; in JSON control
+ * characters are escaped, and bytes that are no UTF-8 become U+FFFD. */
 void rows_str(struct rows *r, const char *s);
 void rows_u64(struct rows *r, uint64_t value);
 /* Value in JSON, and how the table shows it. */

@@ -213,8 +213,21 @@ struct err *sock_receive_fd(int sock, void *data, size_t len, size_t *ret_len, i
 	if (n < 0)
 		return err_os(errno, "receive");
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
-			memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+		size_t fds_n;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		/* Alignment leaves room for a second one, which nobody asked for. */
+		fds_n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < fds_n; i++) {
+			int received;
+
+			memcpy(&received, CMSG_DATA(c) + i * sizeof(int), sizeof(received));
+			if (fd < 0)
+				fd = received;
+			else
+				close(received);
+		}
 	}
 	*ret_len = (size_t)n;
 	*ret_fd = fd;

@@ -60,6 +60,40 @@ char *xasprintf(const char *fmt, ...)
 	return s;
 }
 
+size_t utf8_length(const char *s)
+{
+	const unsigned char *u = (const unsigned char *)s;
+	/* What the second byte may be: narrower behind E0, ED, F0 and F4. */
+	unsigned char low = 0x80, high = 0xbf;
+	size_t n;
+
+	if (u[0] < 0x80)
+		return u[0] != '\0';
+	if (u[0] >= 0xc2 && u[0] <= 0xdf)
+		n = 2;
+	else if (u[0] >= 0xe0 && u[0] <= 0xef)
+		n = 3;
+	else if (u[0] >= 0xf0 && u[0] <= 0xf4)
+		n = 4;
+	else
+		return 0;
+	if (u[0] == 0xe0)
+		low = 0xa0;
+	else if (u[0] == 0xed)
+		high = 0x9f;
+	else if (u[0] == 0xf0)
+		low = 0x90;
+	else if (u[0] == 0xf4)
+		high = 0x8f;
+	for (size_t i = 1; i < n; i++) {
+		if (u[i] < low || u[i] > high)
+			return 0;
+		low = 0x80;
+		high = 0xbf;
+	}
+	return n;
+}
+
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -99,26 +133,22 @@ struct err *parse_u64(const char *s, uint64_t max, uint64_t *ret)
 
 struct err *parse_size(const char *s, uint64_t unit, uint64_t *ret)
 {
-	static const char units[] = "KMGT";
+	static const char units[] = "KkMmGgTt";
 	_cleanup_(free) char *digits = xstrdup(s);
-	size_t n = strlen(digits);
+	size_t n = strcspn(digits, units);
+	struct err *e;
 	uint64_t value;
 
-	/* "2G", "2GB" and "2GiB" mean the same. */
-	if (n > 1 && (digits[n - 1] == 'B' || digits[n - 1] == 'b'))
-		digits[--n] = '\0';
-	if (n > 1 && digits[n - 1] == 'i')
-		digits[--n] = '\0';
-	if (n > 1) {
-		char c = digits[n - 1] >= 'a' ? (char)(digits[n - 1] - 'a' + 'A') : digits[n - 1];
-		const char *u = c ? strchr(units, c) : NULL;
+	if (digits[n]) {
+		const char *rest = digits + n + 1;
 
-		if (u) {
-			unit = UINT64_C(1024) << (10 * (u - units));
-			digits[n - 1] = '\0';
-		}
+		/* "2G", "2GB" and "2GiB" mean the same. */
+		if (*rest && !streq(rest, "B") && !streq(rest, "b") && !streq(rest, "iB"))
+			return err_create(ERR_BAD_DATA, "'%s' is not a size (a number with K, M, G or T behind it)", s);
+		unit = UINT64_C(1024) << (10 * ((strchr(units, digits[n]) - units) / 2));
+		digits[n] = '\0';
 	}
-	struct err *e = parse_u64(digits, UINT64_MAX / unit, &value);
+	e = parse_u64(digits, UINT64_MAX / unit, &value);
 
 	if (e) {
 		err_destroy(e);
@@ -263,7 +293,8 @@ struct err *strv_split_quoted(struct strv *sv, const char *s)
 		if (!*s)
 			return NULL;
 		for (; *s && (quote || !is_space(*s)); s++) {
-			if (*s == '\\' && quote != '\'' && s[1])
+			/* Between "..." a \ takes away the meaning of only what has one there. */
+			if (*s == '\\' && s[1] && (!quote || (quote == '"' && strchr("\\\"$`", s[1]))))
 				word[n++] = *++s;
 			else if (quote && *s == quote)
 				quote = '\0';

@@ -49,6 +49,12 @@ static inline bool has_suffix(const char *s, const char *suffix)
 	return n >= m && streq(s + n - m, suffix);
 }
 
+/*
+ * The length in bytes of the UTF-8 character at the start of s; 0 if s doesn't begin with a well-formed one (RFC 3629:
+ * no overlong form, no surrogate, nothing above U+10FFFF) or is empty.
+ */
+size_t utf8_length(const char *s);
+
 /* Cuts white space off both ends of s, in place. Returns where the text begins. */
 char *strip(char *s);
 

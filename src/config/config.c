@@ -13,6 +13,8 @@
 
 enum { CONFIG_FILE_MAX = 1 << 20, NEAR_ENOUGH = 3 };
 
+#define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
+
 struct value {
 	char *text; /* everything but lists */
 	struct strv list;
@@ -170,7 +172,7 @@ static struct err *add_kconfig(struct config *c, const char *name, const char *v
 
 	if (!bare)
 		bare = name;
-	if (!*bare || strspn(bare, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") != strlen(bare))
+	if (!*bare || strspn(bare, NAME_CHARACTERS) != strlen(bare))
 		return err_create(ERR_USAGE, "'%s' is not the name of a kernel option", name);
 	if (!len)
 		return err_create(ERR_USAGE, "%s has no value: y, m, n, a number or a string", bare);
@@ -193,6 +195,9 @@ static struct err *set_key(struct config *c, const char *section, const char *na
 	if (streq(section, "kconfig"))
 		return add_kconfig(c, name, value, path, line);
 	o = find_key(section, name, &near);
+	if (!o && !*section)
+		return err_create(ERR_USAGE, "'%s' stands before any [section]%s%s%s", name,
+				  near ? "; did you mean [" : "", near ? near->section : "", near ? "]?" : "");
 	if (!o && near)
 		return err_create(ERR_USAGE, "no option '%s' in [%s]; did you mean '%s' in [%s]?", name, section,
 				  near->name, near->section);
@@ -203,14 +208,72 @@ static struct err *set_key(struct config *c, const char *section, const char *na
 	return NULL;
 }
 
+/* An indented line: more of a list, or of a text. */
+static struct err *continue_key(struct config *c, const char *section, const char *name, const char *value,
+				const char *folder)
+{
+	const struct option *near = NULL, *o = streq(section, "kconfig") ? NULL : find_key(section, name, &near);
+	_cleanup_(free) char *joined = NULL;
+	struct value *v;
+
+	if (!o || (!is_list(o->type) && o->type != OPTION_TYPE_STRING))
+		return err_create(ERR_USAGE, "an indented line continues the value above, but %s takes one line", name);
+	v = &c->values[o - options];
+	if (is_list(o->type))
+		return err_wrap(set_value(v, o, value, folder, true), "%s", name);
+	joined = xasprintf("%s%s%s", v->text, *v->text ? " " : "", value);
+	return err_wrap(set_value(v, o, joined, folder, true), "%s", name);
+}
+
 struct parse_state {
 	struct config *config;
 	const char *path;
 	const char *folder;
 	const char *data, *end;
 	int line;
+	bool kconfig;    /* in [kconfig] */
+	bool has_key;    /* there is a line to be continued */
+	bool continuing; /* this line continues it */
 	struct err *error; /* the first one */
 };
+
+/*
+ * inih takes an indented line for more of the value above it. An indented `name = value`, though, is a setting like any
+ * other: git's style is common, and half a configuration must not vanish into a value.
+ */
+static bool is_setting(const struct parse_state *s, const char *text)
+{
+	size_t n = strspn(text, NAME_CHARACTERS);
+
+	if (!n || text[n + strspn(text + n, " \t")] != '=')
+		return false;
+	for (size_t i = 0; i < OPTIONS_N; i++) {
+		if (strlen(options[i].name) == n && strncmp(options[i].name, text, n) == 0)
+			return true;
+	}
+	return s->kconfig;
+}
+
+/* Decides what the line is, and cuts off an indentation that means nothing. Returns where inih is to begin. */
+static char *classify(struct parse_state *s, char *line)
+{
+	char *text = line + strspn(line, " \t");
+
+	s->continuing = false;
+	if (strchr(";#\r\n", *text))
+		return text;
+	if (*text == '[') {
+		s->kconfig = skip_prefix(text, "[kconfig]") != NULL;
+		s->has_key = false;
+		return text;
+	}
+	if (text > line && s->has_key && !is_setting(s, text)) {
+		s->continuing = true;
+		return line;
+	}
+	s->has_key = true;
+	return text;
+}
 
 /* Files and lines in front, and the code that says that it is the user's to mend. */
 static void parse_failed(struct parse_state *s, struct err *e)
@@ -224,6 +287,7 @@ static char *next_line(char *to, int size, void *stream)
 {
 	struct parse_state *s = stream;
 	const char *newline;
+	char *text;
 	size_t n;
 
 	if (s->data == s->end || s->error)
@@ -244,19 +308,24 @@ static char *next_line(char *to, int size, void *stream)
 	memcpy(to, s->data, n);
 	to[n] = '\0';
 	s->data += n;
+	text = classify(s, to);
+	memmove(to, text, strlen(text) + 1);
 	return to;
 }
 
 static int on_pair(void *user, const char *section, const char *name, const char *value)
 {
 	struct parse_state *s = user;
-	struct err *e = set_key(s->config, section, name, value, s->path, s->folder, s->line);
+	struct err *e;
 
+	if (s->continuing)
+		e = continue_key(s->config, section, name, value, s->folder);
+	else
+		e = set_key(s->config, section, name, value, s->path, s->folder, s->line);
 	if (e)
 		parse_failed(s, e);
 	return e == NULL;
 }
-
 
 struct err *config_parse(struct config *c, const char *path, const char *data, size_t len)
 {

@@ -1,0 +1,94 @@
+#include "base/buildid.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/util.h"
+
+/* Notes are small; whatever claims more is broken, and is not read. */
+enum { NOTES_MAX = 1 << 20, BUILD_ID_MAX = 64 };
+
+DEFINE_CLEANUP(Elf *, elf_end);
+
+static char *hex(const unsigned char *bytes, size_t n)
+{
+	struct buf b = BUF_INIT;
+
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&b, "%02x", bytes[i]);
+	return buf_steal(&b);
+}
+
+/* The build ID among the notes, or NULL. gelf_getnote() checks every size against the data's. */
+static char *find_in_notes(Elf_Data *data)
+{
+	GElf_Nhdr note;
+	size_t offset = 0, name, desc;
+
+	while (data && data->d_buf && (offset = gelf_getnote(data, offset, &note, &name, &desc)) > 0) {
+		const unsigned char *bytes = data->d_buf;
+
+		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof(ELF_NOTE_GNU) &&
+		    memcmp(bytes + name, ELF_NOTE_GNU, sizeof(ELF_NOTE_GNU)) == 0 && note.n_descsz &&
+		    note.n_descsz <= BUILD_ID_MAX)
+			return hex(bytes + desc, note.n_descsz);
+	}
+	return NULL;
+}
+
+static char *find_in_segments(Elf *elf)
+{
+	size_t n;
+	char *id = NULL;
+
+	if (elf_getphdrnum(elf, &n) != 0)
+		return NULL;
+	for (size_t i = 0; i < n && !id; i++) {
+		GElf_Phdr ph;
+
+		if (!gelf_getphdr(elf, (int)i, &ph) || ph.p_type != PT_NOTE || ph.p_filesz > NOTES_MAX)
+			continue;
+		id = find_in_notes(elf_getdata_rawchunk(elf, (int64_t)ph.p_offset, ph.p_filesz,
+							ph.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR));
+	}
+	return id;
+}
+
+static char *find_in_sections(Elf *elf)
+{
+	Elf_Scn *section = NULL;
+	char *id = NULL;
+
+	while (!id && (section = elf_nextscn(elf, section))) {
+		GElf_Shdr sh;
+
+		if (gelf_getshdr(section, &sh) && sh.sh_type == SHT_NOTE && sh.sh_size <= NOTES_MAX)
+			id = find_in_notes(elf_getdata(section, NULL));
+	}
+	return id;
+}
+
+struct err *build_id_read(const char *path, char **ret)
+{
+	_cleanup_(close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_(elf_end) Elf *elf = NULL;
+	char *id;
+
+	if (fd < 0)
+		return err_os(errno, "open %s", path);
+	elf_version(EV_CURRENT);
+	/* Not mapped: a file that somebody shortens meanwhile would end the program. */
+	elf = elf_begin(fd, ELF_C_READ, NULL);
+	if (!elf || elf_kind(elf) != ELF_K_ELF)
+		return err_create(ERR_BAD_DATA, "%s is not an ELF file", path);
+	id = find_in_segments(elf);
+	if (!id)
+		id = find_in_sections(elf);
+	if (!id)
+		return err_create(ERR_NOT_FOUND, "%s has no build ID", path);
+	*ret = id;
+	return NULL;
+}

@@ -1,0 +1,395 @@
+#include "supervisor/console.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/socket.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/sock.h"
+#include "base/stream.h"
+#include "base/util.h"
+
+enum {
+	BACKLOG_MAX = 16 << 20,
+	INPUT_MAX = 1 << 20, /* typed or pasted, and not read by the guest */
+	VIEWERS_MAX = 16,
+	LOG_MAX = 64 << 20, /* then the log is turned over: console.log.1 keeps the older half */
+	FLUSH_MS = 2000,
+};
+
+/* A connection to serial.sock. */
+struct viewer {
+	struct viewer *next;
+	struct console *console;
+	struct stream *stream;
+};
+
+struct console {
+	struct loop *loop;
+	struct terminal *terminal;
+	const struct rundir *rundir;
+	const struct console_callbacks *callbacks;
+	void *user;
+
+	struct stream *serial_out, *serial_in, *hmp;
+	struct stream *in, *out; /* the terminal's */
+	size_t missed; /* bytes that the terminal was too slow for */
+	struct keys keys;
+	bool monitor; /* the terminal speaks with QEMU's monitor */
+
+	int listen_fd;
+	struct loop_source *listen_source;
+	struct viewer *viewers;
+	size_t viewers_n;
+
+	int log_fd;
+	size_t log_size;
+};
+
+static struct err *open_log(struct console *c)
+{
+	c->log_fd = openat(rundir_fd(c->rundir), "console.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (c->log_fd < 0)
+		return err_os(errno, "create %s/console.log", rundir_path(c->rundir));
+	c->log_size = 0;
+	return NULL;
+}
+
+static void write_log(struct console *c, const char *bytes, size_t len)
+{
+	struct err *e;
+
+	if (c->log_fd < 0)
+		return;
+	if (c->log_size > LOG_MAX) {
+		close(steal_fd(&c->log_fd));
+		renameat(rundir_fd(c->rundir), "console.log", rundir_fd(c->rundir), "console.log.1");
+		err_ignore(open_log(c));
+		if (c->log_fd < 0)
+			return;
+	}
+	e = write_all(c->log_fd, bytes, len);
+	c->log_size += len;
+	if (!e)
+		return;
+	console_note(c, "the console's log is no longer written: %s", err_message(e));
+	err_destroy(e);
+	close(steal_fd(&c->log_fd));
+}
+
+static void drop_viewer(struct viewer *v)
+{
+	struct console *c = v->console;
+
+	for (struct viewer **p = &c->viewers; *p; p = &(*p)->next) {
+		if (*p == v) {
+			*p = v->next;
+			c->viewers_n--;
+			break;
+		}
+	}
+	stream_destroy(v->stream);
+	free(v);
+}
+
+static void show_to_viewers(struct console *c, const char *bytes, size_t len)
+{
+	for (struct viewer *v = c->viewers, *next; v; v = next) {
+		next = v->next;
+		if (stream_pending(v->stream) > BACKLOG_MAX) {
+			log_debug("a connection to the console fell behind and was closed");
+			drop_viewer(v);
+			continue;
+		}
+		stream_write(v->stream, bytes, len);
+	}
+}
+
+static void show_on_terminal(struct console *c, const char *bytes, size_t len)
+{
+	if (!c->out)
+		return;
+	if (c->missed || stream_pending(c->out) > BACKLOG_MAX)
+		c->missed += len;
+	else
+		stream_write(c->out, bytes, len);
+}
+
+static void show_serial(struct console *c, const char *bytes, size_t len)
+{
+	write_log(c, bytes, len);
+	c->callbacks->output(bytes, len, c->user);
+	show_to_viewers(c, bytes, len);
+	if (!c->monitor)
+		show_on_terminal(c, bytes, len);
+}
+
+static struct err *on_serial(struct stream *s, const char *bytes, size_t len, void *user)
+{
+	(void)s;
+	show_serial(user, bytes, len);
+	return NULL;
+}
+
+static struct err *on_hmp(struct stream *s, const char *bytes, size_t len, void *user)
+{
+	struct console *c = user;
+
+	(void)s;
+	if (c->monitor)
+		show_on_terminal(c, bytes, len);
+	return NULL;
+}
+
+/* QEMU's end: its process is watched elsewhere, and what it wrote is fetched by console_detach(). */
+static struct err *on_qemu_closed(struct stream *s, void *user)
+{
+	(void)s;
+	(void)user;
+	return NULL;
+}
+
+static const struct stream_callbacks serial_callbacks = { .data = on_serial, .closed = on_qemu_closed };
+static const struct stream_callbacks hmp_callbacks = { .data = on_hmp, .closed = on_qemu_closed };
+
+static void send_input(struct console *c, const char *bytes, size_t len)
+{
+	struct stream *to = c->monitor ? c->hmp : c->serial_in;
+
+	if (to && stream_pending(to) < INPUT_MAX)
+		stream_write(to, bytes, len);
+}
+
+static void toggle_monitor(struct console *c)
+{
+	c->monitor = !c->monitor;
+	console_note(c, c->monitor ? "QEMU's monitor; Ctrl-a c goes back to the guest" : "the guest's console");
+	/* An empty line brings its prompt. */
+	if (c->monitor)
+		send_input(c, "\n", 1);
+}
+
+static struct err *on_input(struct stream *s, const char *bytes, size_t len, void *user)
+{
+	struct console *c = user;
+
+	(void)s;
+	while (len) {
+		_cleanup_(buf_deinit) struct buf out = BUF_INIT;
+		enum keys_action action;
+		size_t n = keys_feed(&c->keys, bytes, len, &out, &action);
+
+		send_input(c, buf_str(&out), out.len);
+		bytes += n;
+		len -= n;
+		if (action == KEYS_MONITOR)
+			toggle_monitor(c);
+		else if (action == KEYS_HELP)
+			console_note(c, "%s", keys_help(false));
+		else if (action != KEYS_NONE)
+			return c->callbacks->action(action, c->user);
+	}
+	return NULL;
+}
+
+/* A terminal's end is the end of the VM (SIGHUP comes too); that of a pipe or a file is not. */
+static struct err *on_input_closed(struct stream *s, void *user)
+{
+	struct console *c = user;
+
+	stream_destroy(s);
+	c->in = NULL;
+	return terminal_is_interactive(c->terminal) ? c->callbacks->action(KEYS_QUIT, c->user) : NULL;
+}
+
+static struct err *on_output_drained(struct stream *s, void *user)
+{
+	struct console *c = user;
+
+	(void)s;
+	if (c->missed)
+		console_note(c, "%zu bytes of the console came too fast for this terminal; they are in %s/console.log",
+			     c->missed, rundir_path(c->rundir));
+	c->missed = 0;
+	return NULL;
+}
+
+static struct err *on_output_closed(struct stream *s, void *user)
+{
+	struct console *c = user;
+
+	stream_destroy(s);
+	c->out = NULL;
+	return NULL;
+}
+
+static const struct stream_callbacks input_callbacks = { .data = on_input, .closed = on_input_closed };
+/* Nothing is to be read there; poll(2) is asked for writing only. */
+static const struct stream_callbacks output_callbacks = { .closed = on_output_closed, .drained = on_output_drained };
+
+static struct err *on_viewer_data(struct stream *s, const char *bytes, size_t len, void *user)
+{
+	struct viewer *v = user;
+
+	(void)s;
+	if (v->console->serial_in && stream_pending(v->console->serial_in) < INPUT_MAX)
+		stream_write(v->console->serial_in, bytes, len);
+	return NULL;
+}
+
+static struct err *on_viewer_closed(struct stream *s, void *user)
+{
+	(void)s;
+	drop_viewer(user);
+	return NULL;
+}
+
+static const struct stream_callbacks viewer_callbacks = { .data = on_viewer_data, .closed = on_viewer_closed };
+
+static struct err *on_viewer(struct loop_source *source, int fd, short revents, void *user)
+{
+	struct console *c = user;
+	int viewer_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct viewer *v;
+
+	(void)source;
+	(void)revents;
+	if (viewer_fd < 0)
+		return NULL;
+	if (c->viewers_n >= VIEWERS_MAX || !sock_peer_is_us(viewer_fd)) {
+		close(viewer_fd);
+		return NULL;
+	}
+	v = xcalloc(1, sizeof(*v));
+	v->console = c;
+	v->stream = stream_create(c->loop, viewer_fd, false, &viewer_callbacks, v);
+	v->next = c->viewers;
+	c->viewers = v;
+	c->viewers_n++;
+	return NULL;
+}
+
+static struct err *on_window_change(struct loop_source *source, int fd, short revents, void *user)
+{
+	(void)source;
+	(void)fd;
+	(void)revents;
+	console_report_size(user);
+	return NULL;
+}
+
+static struct err *open_terminal(struct console *c)
+{
+	TRY(terminal_raw(c->terminal));
+	c->in = stream_create(c->loop, fcntl(terminal_input(c->terminal), F_DUPFD_CLOEXEC, 3),
+			      !terminal_input_is_own(c->terminal), &input_callbacks, c);
+	c->out = stream_create(c->loop, fcntl(terminal_output(c->terminal), F_DUPFD_CLOEXEC, 3),
+			       !terminal_output_is_own(c->terminal), &output_callbacks, c);
+	stream_pause(c->out, true);
+	return loop_add_signal(c->loop, SIGWINCH, on_window_change, c);
+}
+
+struct err *console_create(struct loop *loop, struct terminal *terminal, const struct rundir *rundir,
+			   const struct console_callbacks *callbacks, void *user, struct console **ret)
+{
+	_cleanup_(console_destroy) struct console *c = xcalloc(1, sizeof(*c));
+
+	c->loop = loop;
+	c->terminal = terminal;
+	c->rundir = rundir;
+	c->callbacks = callbacks;
+	c->user = user;
+	c->listen_fd = c->log_fd = -1;
+	TRY(open_log(c));
+	TRY(sock_listen_at(rundir_fd(rundir), "serial.sock", &c->listen_fd));
+	c->listen_source = loop_add_fd(loop, c->listen_fd, POLLIN, on_viewer, c);
+	if (terminal)
+		TRY(open_terminal(c));
+	*ret = steal(&c);
+	return NULL;
+}
+
+void console_attach(struct console *c, int serial_out_fd, int serial_in_fd, int hmp_fd)
+{
+	c->serial_out = stream_create(c->loop, serial_out_fd, false, &serial_callbacks, c);
+	c->serial_in = stream_create(c->loop, serial_in_fd, false, &serial_callbacks, c);
+	/* What we write there is not for us to read. */
+	stream_pause(c->serial_in, true);
+	c->hmp = stream_create(c->loop, hmp_fd, false, &hmp_callbacks, c);
+}
+
+/* Writes what waits for a stream's reader, for a moment at most. */
+static void flush_stream(struct stream *s, uint64_t deadline)
+{
+	while (s && stream_pending(s) && now_ns() < deadline) {
+		struct pollfd pfd = { .fd = stream_fd(s), .events = POLLOUT };
+		size_t before = stream_pending(s);
+
+		if (poll(&pfd, 1, (int)((deadline - now_ns()) / NSEC_PER_MSEC) + 1) <= 0)
+			return;
+		stream_flush(s);
+		if (stream_pending(s) == before)
+			return;
+	}
+}
+
+void console_detach(struct console *c)
+{
+	uint64_t deadline = now_ns() + FLUSH_MS * NSEC_PER_MSEC;
+	char bytes[16384];
+	ssize_t n;
+
+	/* What is left in the FIFO is all there will ever be. */
+	while (c->serial_out && (n = read(stream_fd(c->serial_out), bytes, sizeof(bytes))) > 0)
+		show_serial(c, bytes, (size_t)n);
+	stream_destroy(steal(&c->serial_out));
+	stream_destroy(steal(&c->serial_in));
+	stream_destroy(steal(&c->hmp));
+	flush_stream(c->out, deadline);
+	for (struct viewer *v = c->viewers; v; v = v->next)
+		flush_stream(v->stream, deadline);
+	c->monitor = false;
+}
+
+void console_destroy(struct console *c)
+{
+	if (!c)
+		return;
+	console_detach(c);
+	while (c->viewers)
+		drop_viewer(c->viewers);
+	stream_destroy(c->in);
+	stream_destroy(c->out);
+	loop_remove(c->listen_source);
+	if (c->listen_fd >= 0)
+		close(c->listen_fd);
+	if (c->log_fd >= 0)
+		close(c->log_fd);
+	if (c->terminal)
+		terminal_restore(c->terminal);
+	free(c);
+}
+
+void console_note(const struct console *c, const char *fmt, ...)
+{
+	_cleanup_(free) char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	text = xvasprintf(fmt, ap);
+	va_end(ap);
+	/* The guest's cursor may stand anywhere in a line. */
+	if (c->terminal && terminal_is_interactive(c->terminal))
+		fputs("\r\n", stderr);
+	log_info("%s", text);
+}
+
+void console_report_size(const struct console *c)
+{
+	uint16_t rows, cols;
+
+	if (c->terminal && terminal_size(c->terminal, &rows, &cols))
+		c->callbacks->resize(rows, cols, c->user);
+}

@@ -1,0 +1,314 @@
+#include "supervisor/control.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <sys/socket.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/sock.h"
+#include "base/stream.h"
+#include "base/util.h"
+
+enum { LINE_MAX_BYTES = 4096, CLIENTS_MAX = 32 };
+
+static struct err *parse_json(const char *line, size_t len, struct json_object **ret)
+{
+	struct json_tokener *tokener = json_tokener_new();
+	struct json_object *object = json_tokener_parse_ex(tokener, line, (int)len);
+
+	json_tokener_free(tokener);
+	if (!json_object_is_type(object, json_type_object)) {
+		json_object_put(object);
+		return err_create(ERR_BAD_DATA, "not a JSON object");
+	}
+	*ret = object;
+	return NULL;
+}
+
+/* A member that is a number from 1 to 65535. */
+static struct err *size_member(struct json_object *object, const char *name, uint16_t *ret)
+{
+	struct json_object *value = NULL;
+	int64_t number;
+
+	if (!json_object_object_get_ex(object, name, &value) || !json_object_is_type(value, json_type_int))
+		return err_create(ERR_BAD_DATA, "no number '%s'", name);
+	number = json_object_get_int64(value);
+	if (number < 1 || number > UINT16_MAX)
+		return err_create(ERR_BAD_DATA, "'%s' is out of range", name);
+	*ret = (uint16_t)number;
+	return NULL;
+}
+
+static struct err *parse_request(struct json_object *object, struct control_request *ret)
+{
+	static const char *const ops[] = { "status", "stop", "resize", "ram" };
+	struct control_request r = { 0 };
+	struct json_object *value = NULL;
+	const char *op;
+	size_t i;
+
+	op = json_object_object_get_ex(object, "op", &value) ? json_object_get_string(value) : NULL;
+	for (i = 0; i < ARRAY_SIZE(ops); i++) {
+		if (op && streq(op, ops[i]))
+			break;
+	}
+	if (i == ARRAY_SIZE(ops))
+		return err_create(ERR_BAD_DATA, "no such request");
+	r.op = (enum control_op)i;
+	if (r.op == CONTROL_STOP && json_object_object_get_ex(object, "force", &value))
+		r.force = json_object_get_boolean(value);
+	if (r.op == CONTROL_RESIZE) {
+		TRY(size_member(object, "rows", &r.rows));
+		TRY(size_member(object, "cols", &r.cols));
+	}
+	*ret = r;
+	return NULL;
+}
+
+struct err *control_parse(const char *line, size_t len, struct control_request *ret)
+{
+	struct json_object *object;
+	struct err *e;
+
+	TRY(parse_json(line, len, &object));
+	e = parse_request(object, ret);
+	json_object_put(object);
+	return e;
+}
+
+struct client {
+	struct client *next;
+	struct control *control;
+	struct stream *stream;
+	struct buf in;
+};
+
+struct control {
+	struct loop *loop;
+	int listen_fd;
+	struct loop_source *listen_source;
+	control_handler handler;
+	void *user;
+	struct client *clients;
+	size_t clients_n;
+};
+
+static void drop_client(struct client *c)
+{
+	for (struct client **p = &c->control->clients; *p; p = &(*p)->next) {
+		if (*p == c) {
+			*p = c->next;
+			c->control->clients_n--;
+			break;
+		}
+	}
+	stream_destroy(c->stream);
+	buf_deinit(&c->in);
+	free(c);
+}
+
+static char *format_answer(const struct err *e, const struct control_answer *a)
+{
+	struct json_object *object = json_object_new_object();
+	char *text;
+
+	json_object_object_add(object, "ok", json_object_new_boolean(!e));
+	if (e) {
+		json_object_object_add(object, "error", json_object_new_string(err_message(e)));
+		json_object_object_add(object, "code", json_object_new_string(err_code_name(err_code(e))));
+	}
+	if (!e && a->status)
+		json_object_object_add(object, "status", json_object_new_string(a->status));
+	if (!e && a->size)
+		json_object_object_add(object, "size", json_object_new_uint64(a->size));
+	text = xasprintf("%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
+	json_object_put(object);
+	return text;
+}
+
+static void answer_line(struct client *c, const char *line, size_t len)
+{
+	struct control_answer answer = { .fd = -1 };
+	struct control_request request;
+	_cleanup_(err_destroy) struct err *e = control_parse(line, len, &request);
+	_cleanup_(free) char *text = NULL;
+
+	if (!e)
+		e = c->control->handler(&request, &answer, c->control->user);
+	text = format_answer(e, &answer);
+	/* A descriptor goes with the bytes of its own answer: nothing may wait before it. */
+	if (!e && answer.fd >= 0 && !stream_pending(c->stream))
+		err_ignore(sock_send_fd(stream_fd(c->stream), text, strlen(text), answer.fd));
+	else
+		stream_write(c->stream, text, strlen(text));
+}
+
+static struct err *on_client_data(struct stream *s, const char *bytes, size_t len, void *user)
+{
+	struct client *c = user;
+	char *newline;
+
+	(void)s;
+	buf_append(&c->in, bytes, len);
+	while (c->in.len && (newline = memchr(c->in.data, '\n', c->in.len))) {
+		size_t n = (size_t)(newline - c->in.data);
+		_cleanup_(free) char *line = xstrndup(c->in.data, n);
+
+		buf_consume(&c->in, n + 1);
+		answer_line(c, line, strlen(line));
+	}
+	if (c->in.len > LINE_MAX_BYTES || stream_pending(c->stream) > 16 * LINE_MAX_BYTES)
+		drop_client(c);
+	return NULL;
+}
+
+static struct err *on_client_closed(struct stream *s, void *user)
+{
+	(void)s;
+	drop_client(user);
+	return NULL;
+}
+
+static const struct stream_callbacks client_callbacks = { .data = on_client_data, .closed = on_client_closed };
+
+static struct err *on_connection(struct loop_source *source, int fd, short revents, void *user)
+{
+	struct control *control = user;
+	int client_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client *c;
+
+	(void)source;
+	(void)revents;
+	if (client_fd < 0)
+		return NULL;
+	if (control->clients_n >= CLIENTS_MAX || !sock_peer_is_us(client_fd)) {
+		close(client_fd);
+		return NULL;
+	}
+	c = xcalloc(1, sizeof(*c));
+	c->control = control;
+	c->stream = stream_create(control->loop, client_fd, false, &client_callbacks, c);
+	c->next = control->clients;
+	control->clients = c;
+	control->clients_n++;
+	return NULL;
+}
+
+struct control *control_create(struct loop *loop, int listen_fd, control_handler handler, void *user)
+{
+	struct control *c = xcalloc(1, sizeof(*c));
+
+	c->loop = loop;
+	c->listen_fd = listen_fd;
+	c->handler = handler;
+	c->user = user;
+	c->listen_source = loop_add_fd(loop, listen_fd, POLLIN, on_connection, c);
+	return c;
+}
+
+void control_destroy(struct control *c)
+{
+	if (!c)
+		return;
+	while (c->clients)
+		drop_client(c->clients);
+	loop_remove(c->listen_source);
+	close(c->listen_fd);
+	free(c);
+}
+
+/* --- The other side --- */
+
+/* Sends a line and receives one. *ret_fd may be NULL. The caller gives the answer back. */
+static struct err *call(int sock, const char *request, struct json_object **ret, int *ret_fd)
+{
+	_cleanup_(close) int received = -1;
+	struct json_object *value = NULL, *object;
+	char line[LINE_MAX_BYTES];
+	size_t len = 0;
+
+	TRY(sock_send_fd(sock, request, strlen(request), -1));
+	while (!len || line[len - 1] != '\n') {
+		size_t n;
+		int fd;
+
+		if (len == sizeof(line))
+			return err_create(ERR_BAD_DATA, "the VM's supervisor gave an answer that is too long");
+		TRY(sock_receive_fd(sock, line + len, sizeof(line) - len, &n, &fd));
+		if (!n)
+			return err_create(ERR_CLOSED, "the VM's supervisor closed the connection");
+		len += n;
+		if (fd >= 0) {
+			if (received >= 0)
+				close(received);
+			received = fd;
+		}
+	}
+	TRY(parse_json(line, len, &object));
+	if (!json_object_object_get_ex(object, "ok", &value) || !json_object_get_boolean(value)) {
+		struct err *e = err_create(ERR_OS, "the VM's supervisor: %s",
+					   json_object_object_get_ex(object, "error", &value)
+						   ? json_object_get_string(value)
+						   : "no reason given");
+
+		json_object_put(object);
+		return e;
+	}
+	if (ret_fd)
+		*ret_fd = steal_fd(&received);
+	*ret = object;
+	return NULL;
+}
+
+struct err *control_status(int sock, char **ret)
+{
+	struct json_object *answer, *value = NULL;
+	const char *status;
+
+	TRY(call(sock, "{\"op\":\"status\"}\n", &answer, NULL));
+	status = json_object_object_get_ex(answer, "status", &value) ? json_object_get_string(value) : NULL;
+	*ret = xstrdup(status ? status : "unknown");
+	json_object_put(answer);
+	return NULL;
+}
+
+struct err *control_stop(int sock, bool force)
+{
+	struct json_object *answer;
+	char byte;
+	ssize_t n;
+
+	TRY(call(sock, force ? "{\"op\":\"stop\",\"force\":true}\n" : "{\"op\":\"stop\",\"force\":false}\n", &answer, NULL));
+	json_object_put(answer);
+	do
+		n = read(sock, &byte, 1);
+	while (n > 0 || (n < 0 && errno == EINTR));
+	return NULL;
+}
+
+struct err *control_resize(int sock, uint16_t rows, uint16_t cols)
+{
+	_cleanup_(free) char *request = xasprintf("{\"op\":\"resize\",\"rows\":%u,\"cols\":%u}\n", rows, cols);
+	struct json_object *answer;
+
+	TRY(call(sock, request, &answer, NULL));
+	json_object_put(answer);
+	return NULL;
+}
+
+struct err *control_ram(int sock, int *ret_fd, uint64_t *ret_size)
+{
+	struct json_object *answer, *value = NULL;
+	int fd = -1;
+
+	TRY(call(sock, "{\"op\":\"ram\"}\n", &answer, &fd));
+	if (json_object_object_get_ex(answer, "size", &value))
+		*ret_size = json_object_get_uint64(value);
+	json_object_put(answer);
+	if (fd < 0)
+		return err_create(ERR_BAD_DATA, "the VM's supervisor sent no descriptor of the RAM");
+	*ret_fd = fd;
+	return NULL;
+}

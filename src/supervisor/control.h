@@ -1,0 +1,63 @@
+/*
+ * The control socket: how other ktb processes reach a running VM. One JSON object a line, one answer for each:
+ *
+ *	{"op":"status"}                     {"ok":true,"status":"running"}
+ *	{"op":"stop","force":false}         {"ok":true}, and the connection closes when the VM is gone
+ *	{"op":"resize","rows":24,"cols":80} {"ok":true}
+ *	{"op":"ram"}                        {"ok":true,"size":2147483648}, with a read-only descriptor of the RAM attached
+ *
+ * What fails answers {"ok":false,"error":"...","code":"not-found"}.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+
+enum control_op {
+	CONTROL_STATUS,
+	CONTROL_STOP,
+	CONTROL_RESIZE,
+	CONTROL_RAM,
+};
+
+struct control_request {
+	enum control_op op;
+	bool force;          /* stop */
+	uint16_t rows, cols; /* resize */
+};
+
+/* Understands a line. Pure. ERR_BAD_DATA for anything that is no request. */
+struct err *control_parse(const char *line, size_t len, struct control_request *ret) err_must_check;
+
+/* What the supervisor answers. */
+struct control_answer {
+	const char *status; /* NULL: none */
+	uint64_t size;
+	int fd; /* sent along, and stays the supervisor's; -1: none */
+};
+
+/* Called for each request; an error becomes the answer. */
+typedef struct err *(*control_handler)(const struct control_request *request, struct control_answer *answer,
+				       void *user);
+
+struct control;
+
+/* Serves the listening socket, which it owns, in the loop. */
+struct control *control_create(struct loop *loop, int listen_fd, control_handler handler, void *user);
+/* Closes all connections. */
+void control_destroy(struct control *c);
+DEFINE_CLEANUP(struct control *, control_destroy);
+
+/* --- The other side: blocking calls of the commands. sock is a connection to a VM's control.sock. --- */
+
+/* What the VM does: "running", "paused", "debug", "panicked", "shutdown", ... The caller frees it. */
+struct err *control_status(int sock, char **ret) err_must_check;
+/* Asks for the end and waits for it. */
+struct err *control_stop(int sock, bool force) err_must_check;
+struct err *control_resize(int sock, uint16_t rows, uint16_t cols) err_must_check;
+/* A read-only descriptor of the guest's RAM; the caller closes it. */
+struct err *control_ram(int sock, int *ret_fd, uint64_t *ret_size) err_must_check;

@@ -1,0 +1,175 @@
+#include "supervisor/debugport.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/log.h"
+#include "base/process.h"
+#include "base/sock.h"
+#include "base/util.h"
+
+enum { STATUS_SILENT = 10, FDS_MAX = 4096 };
+
+struct debugport {
+	struct loop *loop;
+	int listen_fd;
+	struct loop_source *listen_source;
+	uint16_t port;
+	const struct rundir *rundir;
+	const struct debugport_callbacks *callbacks;
+	void *user;
+
+	int client_fd; /* waits for the VM to stop; -1: none */
+	struct process server;
+	struct loop_source *server_source;
+};
+
+static struct err *port_taken(uint16_t port)
+{
+	_cleanup_(free) char *owner = sock_port_owner(port);
+
+	return err_create(ERR_USAGE,
+			  "port %u on 127.0.0.1 is taken%s%s; end that, or choose another with --port N or --port auto",
+			  port, owner ? " by " : "", owner ? owner : "");
+}
+
+static struct err *on_connection(struct loop_source *source, int fd, short revents, void *user)
+{
+	static const char busy[] = "ktb: another debugger is attached\n";
+	struct debugport *d = user;
+	int client_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)source;
+	(void)revents;
+	if (client_fd < 0)
+		return NULL;
+	if (debugport_busy(d)) {
+		log_info("a second debugger was refused: one is attached");
+		(void)!send(client_fd, busy, sizeof(busy) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		close(client_fd);
+		return NULL;
+	}
+	d->client_fd = client_fd;
+	d->callbacks->stop_vm(d->user);
+	return NULL;
+}
+
+struct err *debugport_create(struct loop *loop, uint16_t port, const struct rundir *rundir,
+			     const struct debugport_callbacks *callbacks, void *user, struct debugport **ret)
+{
+	struct debugport *d;
+	int listen_fd;
+	uint16_t taken;
+	struct err *e = sock_listen_loopback(port, &listen_fd, &taken);
+
+	if (e && err_errno(e) == EADDRINUSE) {
+		err_destroy(e);
+		return port_taken(port);
+	}
+	TRY(e);
+	d = xcalloc(1, sizeof(*d));
+	d->loop = loop;
+	d->listen_fd = listen_fd;
+	d->port = taken;
+	d->rundir = rundir;
+	d->callbacks = callbacks;
+	d->user = user;
+	d->client_fd = -1;
+	d->server = (struct process)PROCESS_INIT;
+	d->listen_source = loop_add_fd(loop, listen_fd, POLLIN, on_connection, d);
+	*ret = d;
+	return NULL;
+}
+
+/* In the server process: keeps its two descriptors and stderr, and nothing else of the supervisor's. */
+static __attribute__((noreturn)) void run_server(const struct debugport *d, int client_fd, int stub_fd)
+{
+	bool spoke = false;
+	struct err *e;
+
+	for (int fd = 0; fd < FDS_MAX; fd++) {
+		if (fd != client_fd && fd != stub_fd && fd != STDERR_FILENO)
+			close(fd);
+	}
+	e = d->callbacks->serve(client_fd, stub_fd, &spoke);
+	if (e)
+		log_warn("debug session: %s", err_message(e));
+	err_destroy(e);
+	_exit(spoke ? 0 : STATUS_SILENT);
+}
+
+static struct err *on_server_end(struct loop_source *source, int fd, short revents, void *user)
+{
+	struct debugport *d = user;
+	int status = 0;
+
+	(void)fd;
+	(void)revents;
+	loop_remove(source);
+	d->server_source = NULL;
+	TRY(process_wait(&d->server, &status));
+	if (WIFSIGNALED(status)) {
+		_cleanup_(free) char *how = process_describe_status(status);
+
+		log_warn("the debug server ended: %s; the VM is as it was, and a debugger can attach again", how);
+	}
+	d->callbacks->client_gone(WIFEXITED(status) && WEXITSTATUS(status) == STATUS_SILENT, d->user);
+	return NULL;
+}
+
+static struct err *start_server(struct debugport *d, int client_fd)
+{
+	_cleanup_(close) int stub_fd = -1;
+	bool child;
+
+	TRY(sock_connect_at(rundir_fd(d->rundir), "stub.sock", &stub_fd));
+	TRY(process_fork(true, &d->server, &child));
+	if (child)
+		run_server(d, client_fd, stub_fd);
+	d->server_source = loop_add_fd(d->loop, d->server.pidfd, POLLIN, on_server_end, d);
+	return NULL;
+}
+
+void debugport_vm_stopped(struct debugport *d)
+{
+	_cleanup_(close) int client_fd = steal_fd(&d->client_fd);
+	struct err *e;
+
+	if (client_fd < 0)
+		return;
+	e = start_server(d, client_fd);
+	if (!e)
+		return;
+	log_warn("a debugger could not be served: %s", err_message(e));
+	err_destroy(e);
+	d->callbacks->client_gone(true, d->user);
+}
+
+bool debugport_busy(const struct debugport *d)
+{
+	return d->client_fd >= 0 || d->server.pid > 0;
+}
+
+void debugport_hang_up(struct debugport *d)
+{
+	if (d->client_fd >= 0)
+		close(steal_fd(&d->client_fd));
+	loop_remove(steal(&d->server_source));
+	process_deinit(&d->server);
+}
+
+void debugport_destroy(struct debugport *d)
+{
+	if (!d)
+		return;
+	debugport_hang_up(d);
+	loop_remove(d->listen_source);
+	close(d->listen_fd);
+	free(d);
+}
+
+uint16_t debugport_number(const struct debugport *d)
+{
+	return d->port;
+}

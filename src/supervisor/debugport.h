@@ -1,0 +1,44 @@
+/*
+ * The debug port: listens on 127.0.0.1, and gives each debug client a server process of its own that stands between it
+ * and QEMU's stub. QEMU stops the VM when its stub is connected to, and says so out of turn; so the VM is stopped
+ * first, by QMP, and the stub has nothing to say before it is asked.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "supervisor/rundir.h"
+
+/*
+ * What a server process does: blocks until the session is over. Sets *ret_spoke if the client ever said a word.
+ */
+typedef struct err *(*debugport_serve)(int client_fd, int stub_fd, bool *ret_spoke);
+
+struct debugport_callbacks {
+	/* A client has come: stop the VM, then call debugport_vm_stopped(). */
+	void (*stop_vm)(void *user);
+	/* The client is gone. silent: it never said a word (a port scanner, say); the VM may go on as it was. */
+	void (*client_gone)(bool silent, void *user);
+	debugport_serve serve;
+};
+
+struct debugport;
+
+/*
+ * port 0: a free one. ERR_USAGE with the name of the process that has the port, if it is taken and that can be known.
+ */
+struct err *debugport_create(struct loop *loop, uint16_t port, const struct rundir *rundir,
+			     const struct debugport_callbacks *callbacks, void *user, struct debugport **ret)
+	err_must_check;
+/* Ends the server process too. */
+void debugport_destroy(struct debugport *d);
+DEFINE_CLEANUP(struct debugport *, debugport_destroy);
+
+uint16_t debugport_number(const struct debugport *d);
+void debugport_vm_stopped(struct debugport *d);
+/* A client is being served, or is about to. */
+bool debugport_busy(const struct debugport *d);
+/* Ends the server process; for a QEMU that is gone. */
+void debugport_hang_up(struct debugport *d);

@@ -1,0 +1,44 @@
+/*
+ * The supervisor: one process, one thread, one poll loop, and nothing in it that can block or that parses what a guest
+ * wrote. It owns QEMU, relays the console, listens on the debug port and answers the control socket, until the VM ends.
+ */
+#pragma once
+
+#include "supervisor/debugport.h"
+#include "supervisor/rundir.h"
+#include "vm/argv.h"
+#include "vm/terminal.h"
+
+enum on_panic {
+	ON_PANIC_PAUSE,
+	ON_PANIC_REBOOT,
+	ON_PANIC_EXIT,
+};
+
+struct supervisor_params {
+	struct vm_params vm;
+	bool accel_auto; /* KVM that fails early in boot is replaced by TCG */
+	enum on_panic on_panic;
+	bool has_port;
+	uint16_t port;                  /* 0: a free one */
+	debugport_serve serve;          /* what a debug client's server process does */
+	struct terminal *terminal;      /* NULL: in the background */
+	const struct rundir *rundir;
+	struct vm_record *record;       /* the supervisor fills in what it knows (port, accel, pid) and writes it */
+	/* Called once the VM runs and its record is written. May be NULL. */
+	void (*started)(const struct vm_record *record, void *user);
+	void *user;
+};
+
+/* Exit statuses of `ktb vm`, beside those of errors. */
+enum {
+	SUPERVISOR_POWEROFF = 0,
+	SUPERVISOR_PANIC = 134,
+	SUPERVISOR_QEMU_DIED = 125,
+};
+
+/*
+ * Runs the VM to its end. *ret_status is what `ktb vm` exits with: the above, or 128 + the number of the signal that
+ * ended it. An error means that the VM could not be run.
+ */
+struct err *supervisor_run(const struct supervisor_params *params, int *ret_status) err_must_check;

@@ -1,0 +1,114 @@
+#include "vm/argv.h"
+
+/*
+ * q35 without its usual company: every device costs boot time, for the firmware's tables as well as for the kernel's
+ * probes. What each option saves is in docs/architecture.md.
+ */
+static void add_machine(const struct vm_params *p, struct strv *argv)
+{
+	strv_add(argv, p->qemu);
+	strv_add(argv, "-name");
+	strv_addf(argv, "ktb-%s,process=ktb-%s", p->name, p->name);
+	strv_add(argv, "-machine");
+	strv_add(argv, "q35,memory-backend=ram,sata=off,smbus=off,usb=off,vmport=off");
+	strv_add(argv, "-accel");
+	strv_add(argv, p->accel == VM_ACCEL_KVM ? "kvm" : "tcg,thread=multi");
+	strv_add(argv, "-cpu");
+	strv_add(argv, p->accel == VM_ACCEL_KVM ? "host" : "max");
+	strv_add(argv, "-smp");
+	strv_addf(argv, "%u", p->cpus);
+	strv_add(argv, "-m");
+	strv_addf(argv, "%lluM", (unsigned long long)(p->memory / MIB));
+	/* No default devices, no files of the host's or the user's that add any. */
+	strv_add_all(argv, (const char *const[]){ "-nodefaults", "-no-user-config", "-display", "none", NULL });
+}
+
+static void add_kernel(const struct vm_params *p, struct strv *argv)
+{
+	strv_add(argv, "-kernel");
+	strv_add(argv, p->kernel);
+	if (p->initrd) {
+		strv_add(argv, "-initrd");
+		strv_add(argv, p->initrd);
+	}
+	strv_add(argv, "-append");
+	strv_add(argv, p->cmdline);
+	if (p->wait)
+		strv_add(argv, "-S");
+}
+
+static void add_devices(struct strv *argv)
+{
+	strv_add_all(argv, (const char *const[]){
+				   "-device", "pvpanic-pci",
+				   "-netdev", "user,id=net0",
+				   "-device", "virtio-net-pci,netdev=net0,romfile=",
+				   "-device", "virtio-rng-pci",
+				   "-device", "virtio-serial-pci,max_ports=2",
+				   "-device", "virtserialport,id=init,chardev=init,name=" VM_INIT_PORT,
+				   NULL,
+			   });
+}
+
+static void add_extra(const struct vm_params *p, struct strv *argv)
+{
+	if (p->extra_args && p->extra_args->n)
+		strv_add_all(argv, (const char *const *)p->extra_args->v);
+}
+
+static void add_socket(struct strv *argv, const char *id, int fd)
+{
+	strv_add(argv, "-chardev");
+	strv_addf(argv, "socket,id=%s,fd=%d", id, fd);
+}
+
+void vm_argv(const struct vm_params *p, const struct vm_channels *c, struct strv *argv)
+{
+	add_machine(p, argv);
+	strv_add(argv, "-object");
+	strv_addf(argv, "memory-backend-file,id=ram,size=%lluM,mem-path=/proc/self/fd/%d,share=on",
+		  (unsigned long long)(p->memory / MIB), c->ram_fd);
+	/*
+	 * FIFOs, for they hold 1 MiB of single bytes; a socket holds some hundred, and then the guest's UART, which
+	 * waits no longer than 10 ms for each, drops them.
+	 */
+	strv_add(argv, "-chardev");
+	strv_addf(argv, "pipe,id=serial,path=/proc/self/fd/%d/serial", c->dir_fd);
+	add_socket(argv, "qmp", c->qmp_fd);
+	add_socket(argv, "hmp", c->hmp_fd);
+	add_socket(argv, "init", c->init_fd);
+	strv_add(argv, "-chardev");
+	strv_addf(argv, "socket,id=stub,fd=%d,server=on,wait=off", c->stub_fd);
+	strv_add_all(argv, (const char *const[]){
+				   "-serial", "chardev:serial",
+				   "-mon", "chardev=qmp,mode=control",
+				   "-mon", "chardev=hmp,mode=readline",
+				   "-gdb", "chardev:stub",
+				   /* Whatever ends the guest only stops it: the supervisor decides what comes next. */
+				   "-action", "panic=pause,reboot=shutdown,shutdown=pause",
+				   NULL,
+			   });
+	add_devices(argv);
+	add_kernel(p, argv);
+	add_extra(p, argv);
+}
+
+void vm_argv_by_hand(const struct vm_params *p, uint16_t port, struct strv *argv)
+{
+	add_machine(p, argv);
+	strv_add(argv, "-object");
+	strv_addf(argv, "memory-backend-memfd,id=ram,size=%lluM,share=on", (unsigned long long)(p->memory / MIB));
+	strv_add_all(argv, (const char *const[]){
+				   "-serial", "mon:stdio",
+				   "-chardev", "null,id=init",
+				   "-action", "panic=pause",
+				   NULL,
+			   });
+	if (port) {
+		strv_add(argv, "-gdb");
+		strv_addf(argv, "tcp:127.0.0.1:%u", port);
+	}
+	add_devices(argv);
+	add_kernel(p, argv);
+	add_extra(p, argv);
+}

@@ -1,0 +1,51 @@
+/*
+ * What a virtual machine is made of, and the QEMU command line that says so. Pure: nothing here touches the system.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/util.h"
+
+enum vm_accel {
+	VM_ACCEL_TCG,
+	VM_ACCEL_KVM,
+};
+
+struct vm_params {
+	const char *qemu;    /* program */
+	const char *name;    /* shown by ps(1) and in messages */
+	const char *kernel;  /* vmlinux, booted through PVH, or bzImage */
+	const char *initrd;  /* NULL: none */
+	const char *cmdline; /* kernel parameters */
+	uint64_t memory;     /* bytes */
+	unsigned int cpus;
+	enum vm_accel accel;
+	bool wait;                      /* CPUs held at reset (-S) */
+	const struct strv *extra_args;  /* behind all others; NULL: none */
+};
+
+/* The name of init's virtio-serial port, as guest/protocol.h has it. */
+#define VM_INIT_PORT "ktb.init"
+
+/*
+ * The ends of the VM's channels that QEMU inherits. Descriptors keep their numbers in the child.
+ */
+struct vm_channels {
+	int ram_fd;    /* memfd, sealed to the size of the RAM */
+	int dir_fd;    /* folder with the FIFOs serial.in and serial.out: ttyS0 */
+	int qmp_fd;    /* stream sockets: machine protocol, */
+	int hmp_fd;    /* monitor for people, */
+	int init_fd;   /* init's virtio-serial port */
+	int stub_fd;   /* listening UNIX socket of the GDB stub */
+};
+
+/* The command line of a VM under a supervisor. */
+void vm_argv(const struct vm_params *params, const struct vm_channels *channels, struct strv *ret);
+
+/*
+ * The same machine for a person to run: console and monitor on the terminal (the same Ctrl-a keys), the debug stub on
+ * 127.0.0.1:port (0: none).
+ */
+void vm_argv_by_hand(const struct vm_params *params, uint16_t port, struct strv *ret);
