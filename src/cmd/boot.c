@@ -1,0 +1,355 @@
+#include "cmd/boot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/paths.h"
+#include "cmd/build.h"
+#include "initramfs/image.h"
+#include "supervisor/relay.h"
+#include "vm/kvm_probe.h"
+
+enum { CONSOLE_LOG_MAX = 128 << 20, MEMORY_MIN_MB = 64, CPUS_MAX = 255 };
+
+/* --- What the VM is made of --- */
+
+static struct err *choose_accel(const struct config *cfg, struct supervisor_params *p)
+{
+	const char *accel = config_string(cfg, OPT_VM_ACCEL);
+	_cleanup_(free) char *why = NULL;
+
+	p->vm.accel = streq(accel, "kvm") ? VM_ACCEL_KVM : VM_ACCEL_TCG;
+	if (!streq(accel, "auto"))
+		return NULL;
+	TRY(kvm_probe(KVM_PROBE_DEVICE, &why));
+	p->accel_auto = true;
+	if (why)
+		log_info("using TCG: %s", why);
+	else
+		p->vm.accel = VM_ACCEL_KVM;
+	return NULL;
+}
+
+static struct err *choose_port(const struct config *cfg, struct supervisor_params *p)
+{
+	const char *text = config_string(cfg, OPT_VM_PORT);
+	uint64_t number = 0;
+
+	p->has_port = text && !streq(text, "off");
+	if (!p->has_port || streq(text, "auto"))
+		return NULL;
+	struct err *e = parse_u64(text, UINT16_MAX, &number);
+
+	if (e || !number) {
+		err_ignore(e);
+		return err_create(ERR_USAGE, "--port: '%s' is neither a port (1 to 65535), auto nor off", text);
+	}
+	p->port = (uint16_t)number;
+	return NULL;
+}
+
+/* TERM as the guest may see it: a word of the command line, so nothing that could be more than a name. */
+static bool is_terminal_name(const char *term)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-+._";
+
+	return term && *term && strlen(term) < 64 && strspn(term, allowed) == strlen(term);
+}
+
+static char *make_cmdline(const struct config *cfg, const struct supervisor_params *p, const struct terminal *terminal)
+{
+	const char *base = config_string(cfg, OPT_VM_CMDLINE), *term = getenv("TERM");
+	const struct strv *append = config_list(cfg, OPT_VM_APPEND);
+	_cleanup_(strv_deinit) struct strv words = STRV_INIT;
+	uint16_t rows, cols;
+
+	if (base)
+		strv_add(&words, base);
+	if (!config_bool(cfg, OPT_VM_KASLR))
+		strv_add(&words, "nokaslr");
+	/* It must follow kgdboc=. */
+	if (config_bool(cfg, OPT_VM_KGDB_WAIT))
+		strv_add(&words, "kgdbwait");
+	/* Under emulation the timer check can fail for want of speed, and then the kernel panics. */
+	if (p->vm.accel == VM_ACCEL_TCG)
+		strv_add(&words, "no_timer_check");
+	if (terminal && terminal_size(terminal, &rows, &cols))
+		strv_addf(&words, "ktb.rows=%u ktb.cols=%u", rows, cols);
+	if (terminal && terminal_is_interactive(terminal) && is_terminal_name(term))
+		strv_addf(&words, "ktb.term=%s", term);
+	for (size_t i = 0; i < append->n; i++)
+		strv_add(&words, append->v[i]);
+	return strv_join(&words, " ");
+}
+
+static enum on_panic parse_on_panic(const char *word)
+{
+	if (streq(word, "reboot"))
+		return ON_PANIC_REBOOT;
+	return streq(word, "exit") ? ON_PANIC_EXIT : ON_PANIC_PAUSE;
+}
+
+static struct err *check_size(const struct config *cfg)
+{
+	uint64_t memory = config_number(cfg, OPT_VM_MEMORY), cpus = config_number(cfg, OPT_VM_CPUS);
+
+	if (memory < MEMORY_MIN_MB * MIB)
+		return err_create(ERR_USAGE, "--memory: %llu MB is too little for a kernel (at least %d)",
+				  (unsigned long long)(memory / MIB), MEMORY_MIN_MB);
+	if (cpus < 1 || cpus > CPUS_MAX)
+		return err_create(ERR_USAGE, "--cpus: from 1 to %d", CPUS_MAX);
+	return NULL;
+}
+
+static struct err *make_image(const struct config *cfg, const struct manifest *m, char **ret)
+{
+	_cleanup_(free) char *init = NULL;
+
+	TRY(guest_init_path(&init));
+	const struct initramfs_params params = {
+		.init = init,
+		.modules_root = m->modules,
+		.files = config_list(cfg, OPT_VM_FILES),
+	};
+
+	return initramfs_make(&params, ret);
+}
+
+static struct vm_record *make_record(const struct config *cfg, const struct boot *b, const struct manifest *m)
+{
+	struct vm_record *r = xcalloc(1, sizeof(*r));
+
+	r->name = xstrdup(config_string(cfg, OPT_VM_NAME));
+	r->memory = b->params.vm.memory;
+	r->cpus = b->params.vm.cpus;
+	r->kaslr = config_bool(cfg, OPT_VM_KASLR);
+	r->cmdline = xstrdup(b->cmdline);
+	r->kernel = xstrdup(b->kernel);
+	r->vmlinux = xstrdup(m->vmlinux);
+	r->build_id = xstrdup(m->build_id);
+	r->release = xstrdup(m->release);
+	r->srctree = xstrdup(m->source_tree);
+	r->build_dir = xstrdup(m->out);
+	r->gdb_scripts = xstrdup(m->gdb_script);
+	return r;
+}
+
+struct err *boot_prepare(const struct config *cfg, const struct terminal *size_of, struct boot *ret)
+{
+	_cleanup_(boot_deinit) struct boot b = { 0 };
+	_cleanup_(kbuild_result_destroy) struct kbuild_result *built = NULL;
+	const struct manifest *kernel;
+	const char *name = config_string(cfg, OPT_VM_NAME);
+	struct supervisor_params *p = &b.params;
+
+	if (!name)
+		return err_create(ERR_USAGE, "a VM needs a name");
+	TRY(check_size(cfg));
+	TRY(choose_port(cfg, p));
+	TRY(build_kernel(cfg, &built));
+	kernel = &built->kernel;
+	TRY(choose_accel(cfg, p));
+	TRY(make_image(cfg, kernel, &b.initrd));
+	b.kernel = xstrdup(config_bool(cfg, OPT_VM_KASLR) ? kernel->bzimage : kernel->vmlinux);
+	b.cmdline = make_cmdline(cfg, p, size_of);
+	for (size_t i = 0; i < config_list(cfg, OPT_VM_QEMU_ARGS)->n; i++)
+		strv_add(&b.qemu_args, config_list(cfg, OPT_VM_QEMU_ARGS)->v[i]);
+	p->vm.qemu = config_string(cfg, OPT_VM_QEMU);
+	p->vm.kernel = b.kernel;
+	p->vm.initrd = b.initrd;
+	p->vm.cmdline = b.cmdline;
+	p->vm.memory = config_number(cfg, OPT_VM_MEMORY) / MIB * MIB;
+	p->vm.cpus = (unsigned int)config_number(cfg, OPT_VM_CPUS);
+	p->vm.wait = config_bool(cfg, OPT_VM_WAIT);
+	p->on_panic = parse_on_panic(config_string(cfg, OPT_VM_ON_PANIC));
+	p->serve = relay_run;
+	b.record = make_record(cfg, &b, kernel);
+	p->vm.name = b.record->name;
+	*ret = b;
+	ret->params.vm.extra_args = &ret->qemu_args;
+	ret->params.record = ret->record;
+	b = (struct boot){ 0 };
+	return NULL;
+}
+
+void boot_deinit(struct boot *b)
+{
+	vm_record_destroy(b->record);
+	free(b->kernel);
+	free(b->initrd);
+	free(b->cmdline);
+	strv_deinit(&b->qemu_args);
+	*b = (struct boot){ 0 };
+}
+
+/* --- Running it --- */
+
+/* The run directory goes with the VM; what the guest said last is kept in the cache. */
+static void keep_console_log(const struct rundir *dir, const char *name, bool tell)
+{
+	_cleanup_(free) char *from = xasprintf("%s/console.log", rundir_path(dir));
+	_cleanup_(free) char *cache = NULL, *folder = NULL, *to = NULL;
+	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
+	_cleanup_(err_destroy) struct err *e = cache_dir(&cache);
+
+	if (!e) {
+		folder = xasprintf("%s/logs", cache);
+		to = xasprintf("%s/%s.log", folder, name);
+		e = mkdir_parents(folder, 0700);
+	}
+	if (!e)
+		e = read_file(from, CONSOLE_LOG_MAX, &text);
+	if (!e)
+		e = write_file_atomic(to, buf_str(&text), text.len, 0600);
+	if (e)
+		log_warn("the console's log could not be kept: %s", err_message(e));
+	else if (tell)
+		log_info("the console's log: %s", to);
+}
+
+static struct err *run_supervisor(struct boot *b, struct rundir *dir, int *ret_status)
+{
+	struct err *e;
+
+	b->params.rundir = dir;
+	free(b->record->dir);
+	b->record->dir = xstrdup(rundir_path(dir));
+	e = supervisor_run(&b->params, ret_status);
+	keep_console_log(dir, b->record->name, !e && *ret_status != 0);
+	return e;
+}
+
+static void tell_how_to_connect(const struct vm_record *r, void *user)
+{
+	const struct boot *b = user;
+	bool other_name = !streq(r->name, "vm");
+
+	if (r->port)
+		log_info("debug it with: ktb gdb%s%s   (by hand: gdb %s -ex 'target remote localhost:%u')",
+			 other_name ? " --name " : "", other_name ? r->name : "", r->vmlinux, r->port);
+	if (b->params.vm.wait)
+		log_info("the CPUs are held at reset until a debugger continues them");
+}
+
+static void announce(const struct vm_record *r, void *user)
+{
+	log_info("booting Linux %s as VM '%s' (%s, %u CPUs, %llu MB)", r->release, r->name, r->accel, r->cpus,
+		 (unsigned long long)(r->memory / MIB));
+	tell_how_to_connect(r, user);
+	log_info("Ctrl-a x ends the VM, Ctrl-a h helps");
+}
+
+struct err *boot_foreground(struct boot *b, struct terminal *terminal, int *ret_status)
+{
+	_cleanup_(rundir_destroy) struct rundir *dir = NULL;
+
+	TRY(rundir_create(b->record->name, &dir));
+	b->params.terminal = terminal;
+	b->params.started = announce;
+	b->params.user = b;
+	return run_supervisor(b, dir, ret_status);
+}
+
+/* In the background: from here on stdout and stderr are a file in the run directory. */
+static struct err *leave_terminal(const struct rundir *dir)
+{
+	_cleanup_(close) int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	_cleanup_(close) int log_fd =
+		openat(rundir_fd(dir), "ktb.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	if (null_fd < 0 || log_fd < 0)
+		return err_os(errno, "create %s/ktb.log", rundir_path(dir));
+	if (dup2(null_fd, STDIN_FILENO) < 0 || dup2(log_fd, STDOUT_FILENO) < 0 || dup2(log_fd, STDERR_FILENO) < 0)
+		return err_os(errno, "leave the terminal");
+	return NULL;
+}
+
+static void report_started(const struct vm_record *r, void *user)
+{
+	int *fd = user;
+
+	(void)r;
+	(void)!write(*fd, "ok", 2);
+	close(steal_fd(fd));
+}
+
+/* What goes back through the pipe: "ok", or the code of the error as a letter and its message. */
+static __attribute__((noreturn)) void run_background(struct boot *b, struct rundir *dir, bool follow_parent,
+							 int report_fd)
+{
+	int status = SUPERVISOR_QEMU_DIED;
+	struct err *e;
+
+	setsid();
+	/* When our parent dies we end the VM in an orderly way, not just ourselves. */
+	if (follow_parent)
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+	e = leave_terminal(dir);
+	b->params.started = report_started;
+	b->params.user = &report_fd;
+	if (!e)
+		e = run_supervisor(b, dir, &status);
+	if (e && report_fd >= 0) {
+		_cleanup_(free) char *text = xasprintf("%c%s", 'A' + (int)err_code(e), err_message(e));
+
+		err_ignore(write_all(report_fd, text, strlen(text)));
+	} else if (e) {
+		log_error("%s", err_message(e));
+	}
+	rundir_destroy(dir);
+	_exit(e ? SUPERVISOR_QEMU_DIED : status);
+}
+
+static struct err *wait_until_started(int report_fd)
+{
+	_cleanup_(buf_deinit) struct buf report = BUF_INIT;
+
+	TRY(read_fd(report_fd, "the supervisor's report", 1 << 16, &report));
+	if (streq(buf_str(&report), "ok"))
+		return NULL;
+	if (report.len < 2)
+		return err_create(ERR_CLOSED, "the VM's supervisor died before the VM ran");
+	return err_create((enum err_code)(report.data[0] - 'A'), "%s", report.data + 1);
+}
+
+struct err *boot_detached(struct boot *b, bool die_with_parent, struct vm_record **ret_record,
+			  struct process *ret_process)
+{
+	struct rundir *dir;
+	_cleanup_(close) int report_fd = -1, write_fd = -1;
+	struct process p;
+	int pipefd[2], status;
+	struct err *e;
+	bool child;
+
+	if (pipe2(pipefd, O_CLOEXEC) < 0)
+		return err_os(errno, "make a pipe");
+	report_fd = pipefd[0];
+	write_fd = pipefd[1];
+	TRY(rundir_create(b->record->name, &dir));
+	e = process_fork(die_with_parent, &p, &child);
+	if (e) {
+		rundir_destroy(dir);
+		return e;
+	}
+	if (child) {
+		close(steal_fd(&report_fd));
+		run_background(b, dir, die_with_parent, steal_fd(&write_fd));
+	}
+	/* The folder and its lock are the child's now. */
+	rundir_forget(dir);
+	close(steal_fd(&write_fd));
+	e = wait_until_started(report_fd);
+	if (!e)
+		e = rundir_find(b->record->name, ret_record);
+	if (e) {
+		err_ignore(process_wait(&p, &status));
+		return e;
+	}
+	*ret_process = p;
+	return NULL;
+}

@@ -1,0 +1,37 @@
+/*
+ * From configuration to a VM that can be started: the kernel built, its image put together, the accelerator chosen.
+ */
+#pragma once
+
+#include "base/process.h"
+#include "config/config.h"
+#include "supervisor/supervisor.h"
+
+struct boot {
+	struct supervisor_params params;
+	struct vm_record *record;
+	/* What params points into. */
+	char *kernel, *initrd, *cmdline;
+	struct strv qemu_args;
+};
+
+/*
+ * Builds what is missing (with progress) and fills *ret. `size_of` gives the size of the window and TERM to the guest;
+ * NULL: none.
+ */
+struct err *boot_prepare(const struct config *cfg, const struct terminal *size_of, struct boot *ret) err_must_check;
+void boot_deinit(struct boot *b);
+DEFINE_CLEANUP_STORAGE(struct boot, boot_deinit);
+
+/*
+ * Starts the VM with its supervisor in a process of its own and waits until it runs. *ret_record is what
+ * rundir_find() would say. *ret_process is the supervisor; its exit status is that of `ktb vm`. die_with_parent: the VM
+ * ends when this process does.
+ */
+struct err *boot_detached(struct boot *b, bool die_with_parent, struct vm_record **ret_record,
+			  struct process *ret_process) err_must_check;
+
+/*
+ * Runs the VM on this terminal to its end.
+ */
+struct err *boot_foreground(struct boot *b, struct terminal *terminal, int *ret_status) err_must_check;

@@ -1,0 +1,179 @@
+#include "cmd/build.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/paths.h"
+#include "cmd/cmd.h"
+
+enum { FRAGMENT_MAX = 1 << 20 };
+
+static struct err *add_fragment(struct fragment_set *set, enum fragment_layer layer, bool if_known, const char *path)
+{
+	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+
+	TRY(read_file(path, FRAGMENT_MAX, &b));
+	return fragment_set_parse(set, layer, if_known, path, buf_str(&b), b.len);
+}
+
+static struct err *add_builtin_fragments(struct fragment_set *set)
+{
+	_cleanup_(strv_deinit) struct strv paths = STRV_INIT;
+	_cleanup_(closedir) DIR *dir = NULL;
+	_cleanup_(free) char *folder = NULL;
+
+	TRY(fragments_dir(&folder));
+	dir = opendir(folder);
+	if (!dir)
+		return err_os(errno, "open folder %s", folder);
+	for (struct dirent *d; (d = readdir(dir));) {
+		if (*d->d_name != '.' && has_suffix(d->d_name, ".config"))
+			strv_addf(&paths, "%s/%s", folder, d->d_name);
+	}
+	strv_sort(&paths);
+	/* compat.config has what only some versions know. */
+	for (size_t i = 0; i < paths.n; i++)
+		TRY(add_fragment(set, FRAGMENT_BUILTIN, has_suffix(paths.v[i], "/compat.config"), paths.v[i]));
+	return NULL;
+}
+
+static struct err *merge_requests(const struct config *cfg, struct fragment_set *set)
+{
+	const struct strv *files = config_list(cfg, OPT_KERNEL_FRAGMENTS);
+	const struct config_kconfig *lines;
+	size_t n;
+
+	TRY(add_builtin_fragments(set));
+	for (size_t i = 0; i < files->n; i++)
+		TRY(add_fragment(set, FRAGMENT_USER, false, files->v[i]));
+	lines = config_kconfig(cfg, &n);
+	for (size_t i = 0; i < n; i++)
+		TRY(fragment_set_add(set, FRAGMENT_CONFIG, lines[i].name, lines[i].value, lines[i].file, lines[i].line));
+	return NULL;
+}
+
+static struct err *choose_base(const struct config *cfg, char **ret)
+{
+	const char *base = config_string(cfg, OPT_KERNEL_BASE);
+
+	if (!base)
+		return err_create(ERR_USAGE, "--base: expected tiny, defconfig, or a configuration file");
+	*ret = streq(base, "tiny") || streq(base, "defconfig") ? xstrdup(base) : path_absolute(base, NULL);
+	return NULL;
+}
+
+/* Calls kbuild_run() or kbuild_find() with what the configuration says. */
+static struct err *with_params(const struct config *cfg,
+			       struct err *(*f)(const struct kbuild_params *p, struct kbuild_result **ret),
+			       struct kbuild_result **ret)
+{
+	_cleanup_(fragment_set_destroy) struct fragment_set *requests = fragment_set_create();
+	_cleanup_(free) char *cache = NULL, *base = NULL;
+	const char *cc = config_string(cfg, OPT_KERNEL_CC);
+
+	TRY(cache_dir(&cache));
+	TRY(choose_base(cfg, &base));
+	TRY(merge_requests(cfg, requests));
+	const struct kbuild_params p = {
+		.source = config_string(cfg, OPT_KERNEL_SOURCE),
+		.sha256 = config_string(cfg, OPT_KERNEL_SHA256),
+		.base = base,
+		.requests = requests,
+		.cc = cc ? cc : "gcc",
+		.ccache = config_bool(cfg, OPT_KERNEL_CCACHE),
+		.jobs = (unsigned int)MIN(config_number(cfg, OPT_KERNEL_JOBS), UINT64_C(1024)),
+		.allow_dropped = config_bool(cfg, OPT_KERNEL_ALLOW_DROPPED),
+		.cache = cache,
+	};
+
+	return f(&p, ret);
+}
+
+struct err *build_kernel(const struct config *cfg, struct kbuild_result **ret)
+{
+	_cleanup_(free) char *duration = NULL;
+
+	TRY(with_params(cfg, kbuild_run, ret));
+	duration = format_duration((*ret)->duration_ns);
+	if ((*ret)->built)
+		log_info("kernel %s built in %s", (*ret)->kernel.release, duration);
+	else
+		log_debug("kernel %s is up to date (looked for %s)", (*ret)->kernel.release, duration);
+	return NULL;
+}
+
+struct err *build_find(const struct config *cfg, struct kbuild_result **ret)
+{
+	return with_params(cfg, kbuild_find, ret);
+}
+
+static void print_paths(const struct manifest *m)
+{
+	const struct {
+		const char *name;
+		const char *path;
+	} lines[] = {
+		{ "vmlinux", m->vmlinux },
+		{ "bzImage", m->bzimage },
+		{ "modules", m->modules },
+		{ "source", m->source_tree },
+		{ "build", m->out },
+		{ "commands", m->compile_commands },
+		{ "scripts", m->gdb_script },
+		{ "log", m->log },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		printf("%-8s  %s\n", lines[i].name, lines[i].path);
+}
+
+static struct err *print_result(const struct kbuild_result *r, bool json)
+{
+	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+
+	if (json) {
+		manifest_format(&r->kernel, &b);
+		fputs(buf_str(&b), stdout);
+	} else {
+		print_paths(&r->kernel);
+	}
+	if (fflush(stdout) == EOF)
+		return err_os(errno, "write the result");
+	return NULL;
+}
+
+static struct err *cmd_build(struct config *cfg, const struct strv *positional, const struct strv *rest, int *ret_status)
+{
+	_cleanup_(kbuild_result_destroy) struct kbuild_result *r = NULL;
+
+	(void)positional;
+	(void)rest;
+	(void)ret_status;
+	TRY(build_kernel(cfg, &r));
+	if (!r->built)
+		log_info("kernel %s is up to date", r->kernel.release);
+	return print_result(r, config_bool(cfg, OPT_OUTPUT_JSON));
+}
+
+const struct command command_build = {
+	.id = COMMAND_BUILD,
+	.name = "build",
+	.args = "",
+	.summary = "build the kernel, unless it is built already",
+	.description =
+		"Builds a kernel with what debugging needs, and prints where everything is. The configuration is the\n"
+		"base (--base), the fragments that come with ktb, your own (--fragment), and --kconfig on top. Each\n"
+		"option that the kernel doesn't take is an error that says why.\n"
+		"\n"
+		"The source is never written to. What is built is kept by what went into it: source, configuration and\n"
+		"compiler. The same again costs nothing; a changed tree is built incrementally; an interrupted build\n"
+		"goes on where it stopped.",
+	.examples = "  ktb build\n"
+		    "  ktb build --source ~/src/linux --kconfig KASAN=y\n"
+		    "  ktb build --source linux-6.12.tar.xz --json",
+	.run = cmd_build,
+};

@@ -1,0 +1,13 @@
+/*
+ * The kernel that the configuration asks for.
+ */
+#pragma once
+
+#include "config/config.h"
+#include "kbuild/kbuild.h"
+
+/* Builds it, unless it is there; shows progress, and says in one line what came out. Errors: kbuild_run(). */
+struct err *build_kernel(const struct config *cfg, struct kbuild_result **ret) err_must_check;
+
+/* The kernel, if build_kernel() would find it there; else *ret is NULL. */
+struct err *build_find(const struct config *cfg, struct kbuild_result **ret) err_must_check;

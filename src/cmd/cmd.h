@@ -1,0 +1,29 @@
+/*
+ * A subcommand: one file, one entry, from which help, man page and completion derive.
+ */
+#pragma once
+
+#include "config/config.h"
+
+struct command {
+	enum command_id id;
+	const char *name;
+	const char *args;        /* what follows the options: "[NAME...]"; "" for nothing */
+	const char *summary;     /* one line */
+	const char *description; /* paragraphs; lines of at most 90 columns */
+	const char *examples;    /* lines "COMMAND  # what for"; the tests run them */
+	bool takes_rest;         /* arguments behind -- */
+	/*
+	 * positional: arguments that are no options; rest: those behind --. *ret_status is the exit status on success,
+	 * 0 if it isn't set.
+	 */
+	struct err *(*run)(struct config *cfg, const struct strv *positional, const struct strv *rest, int *ret_status);
+};
+
+extern const struct command command_build, command_vm, command_console, command_list, command_stop, command_gdb,
+	command_demo, command_help, command_version;
+
+/* All of them, in the order in which help shows them; ended by NULL. */
+extern const struct command *const all_commands[];
+/* NULL if there is none of that name. */
+const struct command *command_find(const char *name);

@@ -1,0 +1,191 @@
+#include "base/rows.h"
+#include "cmd/cmd.h"
+
+const struct command *const all_commands[] = {
+	&command_build, &command_vm,   &command_gdb,  &command_console, &command_list,
+	&command_stop,	&command_demo, &command_help, &command_version, NULL,
+};
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *const *c = all_commands; *c; c++) {
+		if (streq((*c)->name, name))
+			return *c;
+	}
+	return NULL;
+}
+
+enum { FLAG_COLUMN = 26, WIDTH = 96 };
+
+/* Prints text from a column on, broken at spaces. `at` is where the line stands now. */
+static void print_wrapped(const char *text, size_t column, size_t at)
+{
+	while (*text) {
+		size_t word = strcspn(text, " "), room = at > column ? at + 1 : column;
+
+		if (at > column && room + word > WIDTH) {
+			fputs("\n", stdout);
+			at = 0;
+		}
+		if (at < column) {
+			printf("%*s", (int)(column - at), "");
+			at = column;
+		} else if (at > column) {
+			fputs(" ", stdout);
+			at++;
+		}
+		printf("%.*s", (int)word, text);
+		at += word;
+		text += word + (text[word] == ' ');
+	}
+	fputs("\n", stdout);
+}
+
+static void print_flag(const char *flag, char short_flag, const char *arg, const char *help)
+{
+	_cleanup_(free) char *left = short_flag ? xasprintf("  -%c, --%s%s%s", short_flag, flag, *arg ? " " : "", arg)
+						: xasprintf("      --%s%s%s", flag, *arg ? " " : "", arg);
+	size_t len = strlen(left);
+
+	fputs(left, stdout);
+	if (len + 2 > FLAG_COLUMN) {
+		fputs("\n", stdout);
+		len = 0;
+	}
+	print_wrapped(help, FLAG_COLUMN, len);
+}
+
+static void print_option(const struct option *o)
+{
+	char flag[OPTION_FLAG_MAX];
+	_cleanup_(free) char *help = *o->def && o->type != OPTION_TYPE_BOOL
+					     ? xasprintf("%s [%s.%s: %s]", o->help, o->section, o->name, o->def)
+					     : xasprintf("%s [%s.%s]", o->help, o->section, o->name);
+
+	option_flag(o, flag);
+	print_flag(flag, o->short_flag, o->arg, help);
+}
+
+static void print_options(enum command_id id)
+{
+	fputs("\nOptions (in brackets: the name in ktb.conf, and the default):\n", stdout);
+	for (size_t i = 0; i < OPTIONS_N; i++) {
+		if (options[i].commands & (1U << id))
+			print_option(&options[i]);
+	}
+	if (BUILDING & (1U << id))
+		print_flag("kconfig", 0, "NAME=VALUE", "kernel option to set: y, m, n, a number or a string [kconfig]");
+	print_flag("help", 'h', "", "this text");
+}
+
+static void print_command(const struct command *c)
+{
+	printf("ktb %s - %s\n\nUsage: ktb %s [OPTIONS]%s%s%s\n", c->name, c->summary, c->name, *c->args ? " " : "",
+	       c->args, c->takes_rest ? " [-- ARGS...]" : "");
+	if (*c->description)
+		printf("\n%s\n", c->description);
+	print_options(c->id);
+	if (*c->examples)
+		printf("\nExamples:\n%s\n", c->examples);
+}
+
+static void print_overview(void)
+{
+	fputs("ktb, the kernel testbench: from a kernel's source tree to a breakpoint, with one command.\n\n"
+	      "Usage: ktb COMMAND [OPTIONS] [ARGS]\n\n"
+	      "Commands:\n",
+	      stdout);
+	for (const struct command *const *c = all_commands; *c; c++)
+		printf("  %-9s %s\n", (*c)->name, (*c)->summary);
+	fputs("\nktb help COMMAND tells more, ktb help ktb.conf lists every option.\n\n"
+	      "To begin:\n"
+	      "  ktb demo                          # build, boot, break, backtrace: see that it all works\n"
+	      "  ktb vm                            # a VM with its console in this terminal ...\n"
+	      "  ktb gdb --break kernel_clone      # ... and GDB on it, in another\n",
+	      stdout);
+}
+
+/* Every option with its default, as a ktb.conf would have it. */
+static void print_config(void)
+{
+	const char *section = "";
+
+	fputs("# ktb.conf is looked for in the working folder and those above it; the user's own defaults are in\n"
+	      "# $XDG_CONFIG_HOME/ktb/ktb.conf. On the command line each option is --NAME, with - for _.\n",
+	      stdout);
+	for (size_t i = 0; i < OPTIONS_N; i++) {
+		const struct option *o = &options[i];
+
+		if (!streq(section, o->section))
+			printf("\n[%s]\n", o->section);
+		section = o->section;
+		printf("# %s\n", o->help);
+		if (o->type == OPTION_TYPE_CHOICE)
+			printf("# one of: %s\n", o->arg);
+		printf("# %s = %s\n", o->name, o->def);
+	}
+	fputs("\n[kconfig]\n# options of the kernel: y, m, n, a number or a string\n# DEBUG_SPINLOCK = y\n", stdout);
+}
+
+static struct err *cmd_help(struct config *cfg, const struct strv *positional, const struct strv *rest, int *ret_status)
+{
+	const struct command *c;
+
+	(void)cfg;
+	(void)rest;
+	(void)ret_status;
+	if (!positional->n) {
+		print_overview();
+		return NULL;
+	}
+	if (streq(positional->v[0], "ktb.conf")) {
+		print_config();
+		return NULL;
+	}
+	c = command_find(positional->v[0]);
+	if (!c)
+		return err_create(ERR_USAGE, "no command '%s'; ktb help lists them", positional->v[0]);
+	print_command(c);
+	return NULL;
+}
+
+const struct command command_help = {
+	.id = COMMAND_HELP,
+	.name = "help",
+	.args = "[COMMAND|ktb.conf]",
+	.summary = "what there is, or all about one command",
+	.description = "With ktb.conf it prints a configuration file with every option at its default.",
+	.examples = "  ktb help vm          # all about ktb vm\n"
+		    "  ktb help ktb.conf    # every option, ready to be put into a ktb.conf",
+	.run = cmd_help,
+};
+
+static struct err *cmd_version(struct config *cfg, const struct strv *positional, const struct strv *rest,
+			       int *ret_status)
+{
+	static const struct rows_column columns[] = { { "VERSION", "version", ROWS_TEXT }, { NULL, NULL, ROWS_TEXT } };
+	_cleanup_(rows_destroy) struct rows *r = NULL;
+
+	(void)positional;
+	(void)rest;
+	(void)ret_status;
+	if (!config_bool(cfg, OPT_OUTPUT_JSON)) {
+		puts("ktb " KTB_VERSION);
+		return NULL;
+	}
+	r = rows_create(columns, true);
+	rows_begin(r);
+	rows_str(r, KTB_VERSION);
+	return rows_emit(r, stdout);
+}
+
+const struct command command_version = {
+	.id = COMMAND_VERSION,
+	.name = "version",
+	.args = "",
+	.summary = "the version of ktb",
+	.description = "",
+	.examples = "  ktb version\n"
+		    "  ktb version --json",
+	.run = cmd_version,
+};

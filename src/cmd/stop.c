@@ -1,0 +1,70 @@
+#include "base/log.h"
+#include "cmd/cmd.h"
+#include "supervisor/control.h"
+#include "supervisor/rundir.h"
+
+static struct err *stop_one(const struct vm_record *r, bool force)
+{
+	_cleanup_(close) int sock = -1;
+	struct err *e = rundir_connect(r, "control.sock", &sock);
+
+	if (!e)
+		e = control_stop(sock, force);
+	/* It may be about to end by itself. */
+	if (e && err_code(e) != ERR_CLOSED)
+		return e;
+	err_ignore(e);
+	TRY(rundir_wait_gone(r));
+	log_info("VM '%s' has ended", r->name);
+	return NULL;
+}
+
+static struct err *stop_named(const char *name, bool force)
+{
+	_cleanup_(vm_record_destroy) struct vm_record *r = NULL;
+
+	TRY(rundir_find(name, &r));
+	return stop_one(r, force);
+}
+
+static struct err *stop_all(bool force)
+{
+	struct vm_record **list;
+	struct err *e = NULL;
+	size_t n;
+
+	TRY(rundir_list(&list, &n));
+	for (size_t i = 0; i < n && !e; i++)
+		e = stop_one(list[i], force);
+	rundir_free_list(list, n);
+	return e;
+}
+
+static struct err *cmd_stop(struct config *cfg, const struct strv *positional, const struct strv *rest, int *ret_status)
+{
+	bool force = config_bool(cfg, OPT_VM_FORCE);
+
+	(void)rest;
+	(void)ret_status;
+	if (config_bool(cfg, OPT_VM_ALL))
+		return stop_all(force);
+	if (!positional->n)
+		return stop_named(config_origin(cfg, OPT_VM_NAME) ? config_string(cfg, OPT_VM_NAME) : NULL, force);
+	for (size_t i = 0; i < positional->n; i++)
+		TRY(stop_named(positional->v[i], force));
+	return NULL;
+}
+
+const struct command command_stop = {
+	.id = COMMAND_STOP,
+	.name = "stop",
+	.args = "[NAME...]",
+	.summary = "end a VM in an orderly way",
+	.description = "Asks the guest's init to power off, and waits until the VM is gone. A guest that is stopped (by a\n"
+		       "debugger, at the kdb prompt, after a panic) or that doesn't react within 15 seconds is ended\n"
+		       "without being asked; so is any with --force.",
+	.examples = "  ktb stop            # the only VM that runs\n"
+		    "  ktb stop a b        # two by their names\n"
+		    "  ktb stop --all",
+	.run = cmd_stop,
+};

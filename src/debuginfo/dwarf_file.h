@@ -1,0 +1,24 @@
+/*
+ * A file opened for its debug information. libdw maps it: whoever rewrites the file meanwhile may kill the reader, so
+ * keep it open no longer than needed.
+ */
+#pragma once
+
+#include <elfutils/libdw.h>
+
+#include "base/err.h"
+
+struct dwarf_file {
+	int fd;
+	Dwarf *dwarf;
+};
+
+#define DWARF_FILE_INIT { -1, NULL }
+
+/* ERR_OS if it can't be opened, ERR_BAD_DATA if it has no debug information that can be read. */
+struct err *dwarf_file_open(struct dwarf_file *f, const char *path) err_must_check;
+void dwarf_file_deinit(struct dwarf_file *f);
+DEFINE_CLEANUP_STORAGE(struct dwarf_file, dwarf_file_deinit);
+
+/* What libdw last complained about, as an error about the file at path. */
+struct err *dwarf_file_error(const char *path) err_must_check;

@@ -1,0 +1,260 @@
+/*
+ * libelf reads the file in pieces, with pread(): mapped, a file that is rewritten meanwhile (a kernel being built
+ * again) would kill us with SIGBUS. What it hands out is checked against the file's size by libelf; string offsets are
+ * checked by elf_strptr().
+ */
+#include "debuginfo/symbols.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <libelf.h>
+#include <limits.h>
+
+enum { NAME_MAX_LEN = 64, NEAR_MAX = 32 };
+
+struct function {
+	const char *name; /* in the string table that libelf holds */
+	uint64_t address;
+};
+
+struct symbols {
+	int fd;
+	Elf *elf;
+	bool debug_info;
+	bool *executable; /* by section index: holds code */
+	size_t sections_n;
+	struct function *functions;
+	size_t functions_n;
+};
+
+static struct err *bad_elf(const char *path)
+{
+	return err_create(ERR_BAD_DATA, "%s is a broken ELF file (%s); build it again", path, elf_errmsg(-1));
+}
+
+static bool is_debug_info(const char *name, const GElf_Shdr *header)
+{
+	return name && (streq(name, ".debug_info") || streq(name, ".zdebug_info")) && header->sh_type != SHT_NOBITS &&
+	       header->sh_size > 0;
+}
+
+/* Notes what each section is; *ret_table is the symbol table, if there is one. */
+static struct err *read_sections(struct symbols *s, const char *path, Elf_Scn **ret_table)
+{
+	size_t names;
+
+	if (elf_getshdrnum(s->elf, &s->sections_n) < 0 || elf_getshdrstrndx(s->elf, &names) < 0)
+		return bad_elf(path);
+	s->executable = xcalloc(s->sections_n, sizeof(*s->executable));
+	for (Elf_Scn *section = NULL; (section = elf_nextscn(s->elf, section));) {
+		size_t i = elf_ndxscn(section);
+		GElf_Shdr header;
+
+		if (!gelf_getshdr(section, &header) || i >= s->sections_n)
+			return bad_elf(path);
+		s->executable[i] = header.sh_flags & SHF_EXECINSTR;
+		if (is_debug_info(elf_strptr(s->elf, names, header.sh_name), &header))
+			s->debug_info = true;
+		if (header.sh_type == SHT_SYMTAB && !*ret_table)
+			*ret_table = section;
+	}
+	return NULL;
+}
+
+/* Entry points written in assembler may have no type: in a section of code they count, unless they are local labels. */
+static bool is_function(const struct symbols *s, const GElf_Sym *symbol, const char *name)
+{
+	unsigned char type = GELF_ST_TYPE(symbol->st_info);
+
+	if (!name || !*name || symbol->st_shndx == SHN_UNDEF)
+		return false;
+	if (type == STT_FUNC || type == STT_GNU_IFUNC)
+		return true;
+	return type == STT_NOTYPE && *name != '.' && symbol->st_shndx < s->sections_n &&
+	       s->executable[symbol->st_shndx];
+}
+
+static struct err *read_functions(struct symbols *s, const char *path, Elf_Scn *table)
+{
+	GElf_Shdr header;
+	Elf_Data *data;
+	size_t n, entry_size;
+
+	if (!gelf_getshdr(table, &header))
+		return bad_elf(path);
+	data = elf_getdata(table, NULL);
+	entry_size = gelf_fsize(s->elf, ELF_T_SYM, 1, EV_CURRENT);
+	if (!data || !entry_size)
+		return bad_elf(path);
+	/* What was read, not what a header says, bounds the walk and the allocation. */
+	n = MIN(data->d_size / entry_size, (size_t)INT_MAX);
+	s->functions = xcalloc(n, sizeof(*s->functions));
+	for (size_t i = 0; i < n; i++) {
+		GElf_Sym symbol;
+		const char *name;
+
+		if (!gelf_getsym(data, (int)i, &symbol))
+			return bad_elf(path);
+		name = elf_strptr(s->elf, header.sh_link, symbol.st_name);
+		if (is_function(s, &symbol, name))
+			s->functions[s->functions_n++] = (struct function){ name, symbol.st_value };
+	}
+	return NULL;
+}
+
+struct err *symbols_open(const char *path, struct symbols **ret)
+{
+	_cleanup_(symbols_destroy) struct symbols *s = xcalloc(1, sizeof(*s));
+	Elf_Scn *table = NULL;
+
+	s->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (s->fd < 0)
+		return err_os(errno, "open %s", path);
+	elf_version(EV_CURRENT);
+	s->elf = elf_begin(s->fd, ELF_C_READ, NULL);
+	if (!s->elf || elf_kind(s->elf) != ELF_K_ELF)
+		return err_create(ERR_BAD_DATA, "%s is not an ELF file", path);
+	TRY(read_sections(s, path, &table));
+	if (table)
+		TRY(read_functions(s, path, table));
+	*ret = steal(&s);
+	return NULL;
+}
+
+void symbols_destroy(struct symbols *s)
+{
+	if (!s)
+		return;
+	elf_end(s->elf);
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s->executable);
+	free(s->functions);
+	free(s);
+}
+
+bool symbols_has_debug_info(const struct symbols *s)
+{
+	return s->debug_info;
+}
+
+size_t symbols_functions_n(const struct symbols *s)
+{
+	return s->functions_n;
+}
+
+/* The name without what the compiler puts behind it: .isra.0, .constprop.0, .part.0, .cold, .llvm.123 */
+static size_t base_length(const char *name)
+{
+	return strcspn(name, ".");
+}
+
+bool symbols_find_function(const struct symbols *s, const char *name, uint64_t *ret_address)
+{
+	const struct function *clone = NULL;
+	size_t n = strlen(name);
+
+	if (!n)
+		return false;
+	for (size_t i = 0; i < s->functions_n; i++) {
+		const struct function *f = &s->functions[i];
+
+		if (strncmp(f->name, name, n) != 0)
+			continue;
+		if (!f->name[n]) {
+			if (ret_address)
+				*ret_address = f->address;
+			return true;
+		}
+		if (f->name[n] == '.' && !clone)
+			clone = f;
+	}
+	if (clone && ret_address)
+		*ret_address = clone->address;
+	return clone != NULL;
+}
+
+struct candidate {
+	char name[NAME_MAX_LEN + 1];
+	int rank;
+};
+
+/*
+ * How far a is from the wanted name; INT_MAX: not near. A slip of the fingers comes first, then names that go on where
+ * the wanted one ends, then those that have it somewhere inside, then those of which it is a longer form.
+ */
+static int rank_name(const char *name, size_t len, const char *wanted, size_t wanted_len)
+{
+	size_t slips = MIN(MAX(wanted_len / 4, (size_t)1), (size_t)4);
+	size_t difference = len > wanted_len ? len - wanted_len : wanted_len - len;
+	enum { SLIP = 10, PREFIX = 25, INSIDE = 100, SHORTER = 200 };
+	int best = INT_MAX;
+
+	if (difference <= slips) {
+		int distance = edit_distance(name, wanted);
+
+		if (distance <= (int)slips)
+			best = SLIP * distance;
+	}
+	if (wanted_len >= 3 && len > wanted_len && skip_prefix(name, wanted))
+		best = MIN(best, PREFIX + (int)difference);
+	else if (wanted_len >= 3 && len > wanted_len && strstr(name, wanted))
+		best = MIN(best, INSIDE + (int)difference);
+	else if (len >= 5 && 2 * len > wanted_len && wanted_len > len && strstr(wanted, name))
+		best = MIN(best, SHORTER + (int)difference);
+	return best;
+}
+
+static bool comes_before(int rank, const char *name, const struct candidate *c)
+{
+	return rank < c->rank || (rank == c->rank && strcmp(name, c->name) < 0);
+}
+
+/* Keeps list, of n candidates and room for max, sorted. Returns the new n. */
+static size_t insert_candidate(struct candidate *list, size_t n, size_t max, const char *name, int rank)
+{
+	size_t at = n;
+
+	for (size_t i = 0; i < n; i++) {
+		if (streq(list[i].name, name))
+			return n;
+	}
+	while (at > 0 && comes_before(rank, name, &list[at - 1]))
+		at--;
+	if (at == max)
+		return n;
+	if (n < max)
+		n++;
+	memmove(&list[at + 1], &list[at], (n - 1 - at) * sizeof(*list));
+	list[at].rank = rank;
+	memcpy(list[at].name, name, strlen(name) + 1);
+	return n;
+}
+
+void symbols_near(const struct symbols *s, const char *name, size_t max, struct strv *ret)
+{
+	struct candidate list[NEAR_MAX];
+	size_t wanted_len = strlen(name), n = 0;
+
+	max = MIN(max, (size_t)NEAR_MAX);
+	if (!max)
+		return;
+	for (size_t i = 0; i < s->functions_n; i++) {
+		const char *own = s->functions[i].name;
+		size_t len = base_length(own);
+		char base[NAME_MAX_LEN + 1];
+		int rank;
+
+		/* Padding before functions and the like, which nobody means. */
+		if (!len || len > NAME_MAX_LEN || skip_prefix(own, "__pfx_") || skip_prefix(own, "__cfi_"))
+			continue;
+		memcpy(base, own, len);
+		base[len] = '\0';
+		rank = rank_name(base, len, name, wanted_len);
+		if (rank != INT_MAX && (n < max || comes_before(rank, base, &list[n - 1])))
+			n = insert_candidate(list, n, max, base, rank);
+	}
+	for (size_t i = 0; i < n; i++)
+		strv_add(ret, list[i].name);
+}

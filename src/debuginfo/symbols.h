@@ -1,0 +1,36 @@
+/*
+ * The symbol table of an ELF file, as far as a debugger's user needs it: is there such a function, and if not, which
+ * ones are called something like it. Debug sections are not read, so that a large vmlinux costs no more than its
+ * symbol table.
+ *
+ * A name stands for its clones too: where the compiler left only `foo.isra.0` or `foo.constprop.0`, debuggers and this
+ * module know it as `foo`.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/util.h"
+
+struct symbols;
+
+/*
+ * Reads the symbol table of the file. ERR_OS if it can't be read, ERR_BAD_DATA if it is no ELF file or its tables are
+ * broken. A file without a symbol table is no error: it has no functions.
+ */
+struct err *symbols_open(const char *path, struct symbols **ret) err_must_check;
+void symbols_destroy(struct symbols *s);
+DEFINE_CLEANUP(struct symbols *, symbols_destroy);
+
+/* Whether it has debug information (.debug_info) of its own. */
+bool symbols_has_debug_info(const struct symbols *s);
+
+size_t symbols_functions_n(const struct symbols *s);
+
+/* Whether there is a function of that name; its virtual address as linked goes to *ret_address unless that is NULL. */
+bool symbols_find_function(const struct symbols *s, const char *name, uint64_t *ret_address);
+
+/* Adds at most max names of functions near to name, the nearest first. */
+void symbols_near(const struct symbols *s, const char *name, size_t max, struct strv *ret);

@@ -1,0 +1,172 @@
+#include "kbuild/fragment.h"
+
+#include <string.h>
+
+#include "base/util.h"
+#include "kbuild/name_map.h"
+#include "kbuild/pool.h"
+
+/* One option: the request that counts, and its place in the order. */
+struct slot {
+	const struct fragment_request *request;
+};
+
+struct fragment_set {
+	struct pool pool;
+	struct name_map by_name; /* to struct slot */
+	struct slot **slots;
+	size_t n;
+};
+
+struct fragment_set *fragment_set_create(void)
+{
+	return xcalloc(1, sizeof(struct fragment_set));
+}
+
+void fragment_set_destroy(struct fragment_set *s)
+{
+	if (!s)
+		return;
+	name_map_deinit(&s->by_name);
+	free(s->slots);
+	pool_deinit(&s->pool);
+	free(s);
+}
+
+char *fragment_request_text(const struct fragment_request *r)
+{
+	const char *quote = r->kind == DOTCONFIG_STRING ? "\"" : "";
+
+	return xasprintf("%s=%s%s%s", r->name, quote, r->value, quote);
+}
+
+char *fragment_request_place(const struct fragment_request *r)
+{
+	return r->line ? xasprintf("%s:%d", r->file, r->line) : xstrdup("the command line");
+}
+
+static struct err *contradiction(const struct fragment_request *a, const struct fragment_request *b)
+{
+	_cleanup_(free) char *place_a = fragment_request_place(a), *place_b = fragment_request_place(b);
+	_cleanup_(free) char *text_a = fragment_request_text(a), *text_b = fragment_request_text(b);
+
+	return err_create(ERR_USAGE, "%s in %s contradicts %s in %s; take one of the two out", text_b, place_b, text_a,
+			  place_a);
+}
+
+/* ktb.conf files and the command line come in the order of their rank, so that the later one may win. */
+static bool may_override(const struct fragment_request *old, const struct fragment_request *new)
+{
+	if (new->layer != old->layer)
+		return new->layer > old->layer;
+	return new->layer == FRAGMENT_CONFIG && (!new->line || !streq(new->file, old->file));
+}
+
+/* What r overrides is always of a lower layer: a request of the same one that it replaces is forgotten. */
+static const struct fragment_request *overridden_by(const struct fragment_request *r,
+						    const struct fragment_request *old)
+{
+	while (old && old->layer == r->layer)
+		old = old->overrides;
+	return old;
+}
+
+static struct err *add_request(struct fragment_set *s, struct fragment_request *r)
+{
+	struct slot *slot = name_map_get(&s->by_name, r->name, strlen(r->name));
+	const struct fragment_request *old;
+
+	if (!slot) {
+		slot = pool_alloc(&s->pool, sizeof(*slot));
+		slot->request = r;
+		if (!(s->n & (s->n - 1)))
+			s->slots = xreallocarray(s->slots, s->n ? 2 * s->n : 1, sizeof(*s->slots));
+		s->slots[s->n++] = slot;
+		name_map_add(&s->by_name, r->name, slot);
+		return NULL;
+	}
+	old = slot->request;
+	if (old->layer == r->layer && old->kind == r->kind && streq(old->value, r->value))
+		return NULL;
+	if (!may_override(old, r))
+		return contradiction(old, r);
+	r->overrides = overridden_by(r, old);
+	slot->request = r;
+	return NULL;
+}
+
+static struct fragment_request *new_request(struct fragment_set *s, enum fragment_layer layer, const char *name,
+					    const char *value, const char *file, int line)
+{
+	struct fragment_request *r = pool_alloc(&s->pool, sizeof(*r));
+
+	r->name = pool_strndup(&s->pool, name, strlen(name));
+	r->value = pool_strndup(&s->pool, value, strlen(value));
+	r->file = file;
+	r->line = line;
+	r->layer = layer;
+	return r;
+}
+
+struct err *fragment_set_add(struct fragment_set *s, enum fragment_layer layer, const char *name, const char *value,
+			     const char *file, int line)
+{
+	const char *kept = pool_strndup(&s->pool, file, strlen(file));
+	struct fragment_request *r = new_request(s, layer, name, value, kept, line);
+
+	if (!dotconfig_valid_name(name, strlen(name)))
+		return err_create(ERR_USAGE, "'%s' is not the name of a kernel option", name);
+	if (strchr(value, '\n'))
+		return err_create(ERR_USAGE, "the value of %s has more than one line", name);
+	r->kind = dotconfig_kind_of(value);
+	return add_request(s, r);
+}
+
+struct err *fragment_set_parse(struct fragment_set *s, enum fragment_layer layer, bool if_known, const char *file,
+			       const char *data, size_t len)
+{
+	const char *kept = pool_strndup(&s->pool, file, strlen(file));
+	const char *end = data + len;
+	int number = 1;
+
+	for (const char *p = data; p < end; number++) {
+		_cleanup_(dotconfig_line_deinit) struct dotconfig_line l = { 0 };
+		const char *newline = memchr(p, '\n', (size_t)(end - p));
+		const char *stop = newline ? newline : end;
+
+		TRY(err_wrap(dotconfig_parse_line(p, (size_t)(stop - p), &l), "%s:%d", file, number));
+		if (l.name) {
+			struct fragment_request *r = new_request(s, layer, l.name, l.value, kept, number);
+
+			r->kind = l.kind;
+			r->if_known = if_known;
+			TRY(add_request(s, r));
+		}
+		p = newline ? newline + 1 : end;
+	}
+	return NULL;
+}
+
+size_t fragment_set_count(const struct fragment_set *s)
+{
+	return s->n;
+}
+
+const struct fragment_request *fragment_set_at(const struct fragment_set *s, size_t i)
+{
+	return s->slots[i]->request;
+}
+
+const struct fragment_request *fragment_set_find(const struct fragment_set *s, const char *name)
+{
+	const struct slot *slot = name_map_get(&s->by_name, name, strlen(name));
+
+	return slot ? slot->request : NULL;
+}
+
+void fragment_set_write(const struct fragment_set *s, struct buf *b)
+{
+	for (size_t i = 0; i < s->n; i++)
+		dotconfig_write_line(b, s->slots[i]->request->name, s->slots[i]->request->kind,
+				     s->slots[i]->request->value);
+}

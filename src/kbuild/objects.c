@@ -1,0 +1,91 @@
+#include "kbuild/objects.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/util.h"
+
+enum { DEPTH_MAX = 64 };
+
+struct survey {
+	bool remove_torn;
+	size_t count;
+};
+
+static bool is_newer(const struct stat *a, const struct stat *b)
+{
+	if (a->st_mtim.tv_sec != b->st_mtim.tv_sec)
+		return a->st_mtim.tv_sec > b->st_mtim.tv_sec;
+	return a->st_mtim.tv_nsec > b->st_mtim.tv_nsec;
+}
+
+/* name is ".NAME.cmd". */
+static struct err *remove_if_torn(int fd, const char *name)
+{
+	_cleanup_(free) char *target = xstrndup(name + 1, strlen(name) - 5);
+	struct stat cmd, st;
+
+	if (fstatat(fd, name, &cmd, AT_SYMLINK_NOFOLLOW) < 0 || fstatat(fd, target, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return NULL;
+	if (S_ISREG(st.st_mode) && is_newer(&st, &cmd) && unlinkat(fd, target, 0) < 0)
+		return err_os(errno, "remove %s", target);
+	return NULL;
+}
+
+static struct err *survey_folder(struct survey *s, int dirfd, const char *name, int depth);
+
+static struct err *survey_entry(struct survey *s, int fd, const struct dirent *d, int depth)
+{
+	const char *name = d->d_name;
+
+	if (*name == '.') {
+		if (strlen(name) <= 5 || !has_suffix(name, ".cmd"))
+			return NULL;
+		s->count += has_suffix(name, ".o.cmd");
+		return s->remove_torn ? remove_if_torn(fd, name) : NULL;
+	}
+	/* Kbuild makes all its folders itself; "source" is a link. Some file systems don't give the type. */
+	if (d->d_type != DT_DIR && d->d_type != DT_UNKNOWN)
+		return NULL;
+	return survey_folder(s, fd, name, depth + 1);
+}
+
+static struct err *survey_folder(struct survey *s, int dirfd, const char *name, int depth)
+{
+	int fd = depth > DEPTH_MAX ? -1 : openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_(closedir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	size_t before = s->count;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	for (struct dirent *d; (d = readdir(dir));)
+		TRY(survey_entry(s, fd, d, depth));
+	/* Programs for this machine are no part of the kernel. */
+	if (depth == 1 && (streq(name, "scripts") || streq(name, "tools")))
+		s->count = before;
+	return NULL;
+}
+
+struct err *objects_survey(const char *out, bool remove_torn, size_t *ret)
+{
+	struct survey s = { .remove_torn = remove_torn };
+
+	TRY(err_wrap(survey_folder(&s, AT_FDCWD, out, 0), "look through %s", out));
+	*ret = s.count;
+	return NULL;
+}
+
+size_t objects_estimate(size_t wanted_options, size_t options, size_t objects)
+{
+	/* Linux 6.1, "tiny" with the built-in fragments. */
+	if (!options || !objects) {
+		options = 689;
+		objects = 1300;
+	}
+	return (size_t)((double)wanted_options * (double)objects / (double)options);
+}
