@@ -99,8 +99,14 @@ static void execute(const struct options *o)
 	char name[sizeof("-") + sizeof(o->shell)];
 	const char *base = strrchr(o->shell, '/');
 	const char *const env[] = {
-		"HOME=/root", "USER=root", "LOGNAME=root", "PS1=\\h:\\w\\$ ",
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", term, path, NULL,
+		"HOME=/root",
+		"USER=root",
+		"LOGNAME=root",
+		"PS1=\\h:\\w\\$ ",
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		term,
+		path,
+		NULL,
 	};
 
 	stpcpy(stpcpy(term, "TERM="), o->term);

@@ -26,12 +26,12 @@ struct err;
 #define err_must_check __attribute__((warn_unused_result))
 
 /* A new error. Never NULL: out of memory aborts. */
-struct err *err_create(enum err_code code, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3), returns_nonnull)) err_must_check;
+struct err *err_create(enum err_code code, const char *fmt, ...) __attribute__((format(printf, 2, 3), returns_nonnull))
+err_must_check;
 
 /* A new error of code ERR_OS: the message is followed by ": " and the text of errnum. */
-struct err *err_os(int errnum, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3), returns_nonnull)) err_must_check;
+struct err *err_os(int errnum, const char *fmt, ...) __attribute__((format(printf, 2, 3), returns_nonnull))
+err_must_check;
 
 /* Puts "what was being done: " in front of the message. NULL stays NULL. Takes e, returns it. */
 struct err *err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3))) err_must_check;

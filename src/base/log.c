@@ -22,9 +22,8 @@ static __attribute__((format(printf, 2, 0))) void emit(const char *prefix, const
 	/* Each line in one write, so that two processes don't mix theirs. */
 	for (;;) {
 		size_t n = strcspn(p, "\n");
-		_cleanup_(free) char *line =
-			p == text ? xasprintf("%sktb: %s%.*s%s", start, prefix, (int)n, p, end)
-				  : xasprintf("%s%.*s%s", start, (int)n, p, end);
+		_cleanup_(free) char *line = p == text ? xasprintf("%sktb: %s%.*s%s", start, prefix, (int)n, p, end)
+						       : xasprintf("%s%.*s%s", start, (int)n, p, end);
 
 		fputs(line, stderr);
 		if (!p[n])

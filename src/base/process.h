@@ -26,14 +26,20 @@ struct process_options {
 	bool die_with_parent; /* SIGKILL when this thread ends, whatever ends it (PR_SET_PDEATHSIG) */
 };
 
-#define PROCESS_OPTIONS_INIT { .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 }
+#define PROCESS_OPTIONS_INIT                                                                                           \
+	{                                                                                                              \
+		.stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1                                                       \
+	}
 
 struct process {
 	pid_t pid; /* 0: none */
 	int pidfd; /* readable when the process has ended; -1: none */
 };
 
-#define PROCESS_INIT { 0, -1 }
+#define PROCESS_INIT                                                                                                   \
+	{                                                                                                              \
+		0, -1                                                                                                  \
+	}
 
 /* Starts a process. ERR_PREREQ if there is no such program; that it could not be executed is noticed here. */
 struct err *process_spawn(const struct process_options *options, struct process *ret) err_must_check;

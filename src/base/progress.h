@@ -8,9 +8,9 @@
 
 struct progress {
 	bool terminal;
-	bool shown;         /* a line stands on the terminal */
+	bool shown; /* a line stands on the terminal */
 	uint64_t start_ns;
-	uint64_t last_ns;   /* when a line was last printed */
+	uint64_t last_ns; /* when a line was last printed */
 };
 
 void progress_init(struct progress *p);

@@ -160,7 +160,7 @@ static void emit_table(struct rows *r, FILE *out)
 	_cleanup_(free) size_t *widths = xcalloc(r->columns_n, sizeof(*widths));
 	_cleanup_(free) const char **titles = xcalloc(r->columns_n, sizeof(*titles));
 
-	if (!r->cells.n)
+	if (!r->columns_n || !r->cells.n)
 		return;
 	for (size_t i = 0; i < r->columns_n; i++) {
 		titles[i] = r->columns[i].title ? r->columns[i].title : "";
@@ -176,11 +176,12 @@ static void emit_table(struct rows *r, FILE *out)
 struct err *rows_emit(struct rows *r, FILE *out)
 {
 	check_complete(r);
-	if (r->json)
+	if (r->json && !json_object_array_length(r->array))
+		fputs("[]\n", out); /* json-c would break the line */
+	else if (r->json)
 		fprintf(out, "%s\n",
-			json_object_to_json_string_ext(r->array,
-						       JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-							       JSON_C_TO_STRING_NOSLASHESCAPE));
+			json_object_to_json_string_ext(r->array, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+									 JSON_C_TO_STRING_NOSLASHESCAPE));
 	else
 		emit_table(r, out);
 	if (fflush(out) == EOF || ferror(out))

@@ -86,7 +86,10 @@ struct strv {
 	size_t cap;
 };
 
-#define STRV_INIT { NULL, 0, 0 }
+#define STRV_INIT                                                                                                      \
+	{                                                                                                              \
+		NULL, 0, 0                                                                                             \
+	}
 
 void strv_deinit(struct strv *sv);
 DEFINE_CLEANUP_STORAGE(struct strv, strv_deinit);

@@ -52,7 +52,8 @@ static struct err *merge_requests(const struct config *cfg, struct fragment_set 
 		TRY(add_fragment(set, FRAGMENT_USER, false, files->v[i]));
 	lines = config_kconfig(cfg, &n);
 	for (size_t i = 0; i < n; i++)
-		TRY(fragment_set_add(set, FRAGMENT_CONFIG, lines[i].name, lines[i].value, lines[i].file, lines[i].line));
+		TRY(fragment_set_add(set, FRAGMENT_CONFIG, lines[i].name, lines[i].value, lines[i].file,
+				     lines[i].line));
 	return NULL;
 }
 
@@ -117,14 +118,9 @@ static void print_paths(const struct manifest *m)
 		const char *name;
 		const char *path;
 	} lines[] = {
-		{ "vmlinux", m->vmlinux },
-		{ "bzImage", m->bzimage },
-		{ "modules", m->modules },
-		{ "source", m->source_tree },
-		{ "build", m->out },
-		{ "commands", m->compile_commands },
-		{ "scripts", m->gdb_script },
-		{ "log", m->log },
+		{ "vmlinux", m->vmlinux },    { "bzImage", m->bzimage }, { "modules", m->modules },
+		{ "source", m->source_tree }, { "build", m->out },       { "commands", m->compile_commands },
+		{ "scripts", m->gdb_script }, { "log", m->log },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
@@ -146,7 +142,8 @@ static struct err *print_result(const struct kbuild_result *r, bool json)
 	return NULL;
 }
 
-static struct err *cmd_build(struct config *cfg, const struct strv *positional, const struct strv *rest, int *ret_status)
+static struct err *cmd_build(struct config *cfg, const struct strv *positional, const struct strv *rest,
+			     int *ret_status)
 {
 	_cleanup_(kbuild_result_destroy) struct kbuild_result *r = NULL;
 
@@ -169,7 +166,8 @@ const struct command command_build = {
 		"base (--base), the fragments that come with ktb, your own (--fragment), and --kconfig on top. Each\n"
 		"option that the kernel doesn't take is an error that says why.\n"
 		"\n"
-		"The source is never written to. What is built is kept by what went into it: source, configuration and\n"
+		"The source is never written to. What is built is kept by what went into it: source, configuration "
+		"and\n"
 		"compiler. The same again costs nothing; a changed tree is built incrementally; an interrupted build\n"
 		"goes on where it stopped.",
 	.examples = "  ktb build\n"

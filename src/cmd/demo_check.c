@@ -5,14 +5,23 @@ typedef bool (*line_matcher)(const char *line, size_t len);
 
 void demo_gdb_args(struct strv *ret)
 {
-	static const char *const args[] = {
-		"-batch", "-ex",
+	static const char *const commands[] = {
 		/* Kernel threads are made by kernel_clone() too, always with CLONE_UNTRACED. */
-		"break kernel_clone if !(args->flags & 0x800000)", "-ex", "continue", "-ex", "delete", "-ex",
-		"backtrace", "-ex", "info registers", "-ex", "lx-ps", "-ex", "lx-dmesg", "-ex", "detach", NULL,
+		"break kernel_clone if !(args->flags & 0x800000)",
+		"continue",
+		"delete",
+		"backtrace",
+		"info registers",
+		"lx-ps",
+		"lx-dmesg",
+		"detach",
 	};
 
-	strv_add_all(ret, args);
+	strv_add(ret, "-batch");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		strv_add(ret, "-ex");
+		strv_add(ret, commands[i]);
+	}
 }
 
 /* The first line for which match says so, from *text on, which moves behind it. NULL if there is none. */

@@ -84,15 +84,17 @@ static struct err *open_vmlinux(const struct config *cfg, struct session *s)
 	TRY(build_id_read(s->vmlinux, &s->build_id));
 	TRY(check_build_id(s));
 	if (!symbols_functions_n(s->symbols))
-		return err_create(ERR_BAD_DATA,
-				  "%s has no symbols (it was stripped, or isn't a vmlinux); build it with ktb build, or "
-				  "name another with --vmlinux",
-				  s->vmlinux);
+		return err_create(
+			ERR_BAD_DATA,
+			"%s has no symbols (it was stripped, or isn't a vmlinux); build it with ktb build, or "
+			"name another with --vmlinux",
+			s->vmlinux);
 	if (!symbols_has_debug_info(s->symbols))
-		return err_create(ERR_BAD_DATA,
-				  "%s has no debug information (CONFIG_DEBUG_INFO is off, or it was stripped); build it "
-				  "with ktb build, or name another with --vmlinux",
-				  s->vmlinux);
+		return err_create(
+			ERR_BAD_DATA,
+			"%s has no debug information (CONFIG_DEBUG_INFO is off, or it was stripped); build it "
+			"with ktb build, or name another with --vmlinux",
+			s->vmlinux);
 	return NULL;
 }
 

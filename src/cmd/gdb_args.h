@@ -12,9 +12,9 @@
 
 struct gdb_start {
 	const char *program;
-	unsigned int major;  /* GDB's version */
-	const char *vmlinux; /* absolute */
-	uint16_t port;       /* on 127.0.0.1 */
+	unsigned int major;         /* GDB's version */
+	const char *vmlinux;        /* absolute */
+	uint16_t port;              /* on 127.0.0.1 */
 	const char *index_dir;      /* NULL: no index */
 	const char *scripts;        /* the kernel's vmlinux-gdb.py; NULL: none, or no Python */
 	const char *scripts_target; /* where that is a link to; NULL: no link */

@@ -96,7 +96,7 @@ struct err *gdb_program_find(const char *name, struct gdb_program *ret)
 	if (!p.path)
 		return err_create(ERR_PREREQ,
 				  "%s is not installed (not found on PATH); install the package gdb, or name another "
-				  "one with --gdb",
+				  "one with --program",
 				  name);
 	TRY(cache_dir(&folder));
 	file = xasprintf("%s/gdb-program", folder);
@@ -167,8 +167,9 @@ static struct err *make_index(const struct gdb_program *p, const char *vmlinux, 
 	const char *slash = strrchr(vmlinux, '/');
 	_cleanup_(free) char *made = xasprintf("%s/%s.gdb-index", work, slash ? slash + 1 : vmlinux);
 	_cleanup_(free) char *file = index_file(dir, build_id);
-	const char *const argv[] = { p->path, "-nx",   "-batch", "-iex", "set auto-load no",
-				     vmlinux, "-ex", command,  NULL };
+	const char *const argv[] = {
+		p->path, "-nx", "-batch", "-iex", "set auto-load no", vmlinux, "-ex", command, NULL
+	};
 	_cleanup_(close) int lock = -1;
 	struct err *e;
 

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/log.h"
@@ -76,6 +77,9 @@ int main(int argc, char **argv)
 	/* Whoever writes to a pipe looks at what write(2) says. */
 	sigaction(SIGPIPE, &ignore, NULL);
 	e = run(argc, argv, &status);
+	/* A reader that has seen enough, such as head(1), is none's fault. */
+	if (!e && fflush(stdout) == EOF && errno != EPIPE)
+		e = err_os(errno, "write the result");
 	if (!e)
 		return status;
 	log_error("%s", err_message(e));

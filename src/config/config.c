@@ -90,7 +90,7 @@ static struct err *set_value(struct value *v, const struct option *o, const char
 			strv_add(&words, s);
 		for (size_t i = 0; i < words.n; i++)
 			strv_take(&v->list, o->type == OPTION_TYPE_LIST ? xstrdup(words.v[i])
-								       : path_absolute(words.v[i], folder));
+									: path_absolute(words.v[i], folder));
 		return NULL;
 	case OPTION_TYPE_STRING:
 	case OPTION_TYPE_PATH:
@@ -180,15 +180,15 @@ static struct err *add_kconfig(struct config *c, const char *name, const char *v
 	c->kconfig[c->kconfig_n++] = (struct config_kconfig){
 		.name = xstrdup(bare),
 		.value = len >= 2 && *value == '"' && value[len - 1] == '"' ? xstrndup(value + 1, len - 2)
-									      : xstrdup(value),
+									    : xstrdup(value),
 		.file = xstrdup(file),
 		.line = line,
 	};
 	return NULL;
 }
 
-static struct err *set_key(struct config *c, const char *section, const char *name, const char *value,
-			   const char *path, const char *folder, int line)
+static struct err *set_key(struct config *c, const char *section, const char *name, const char *value, const char *path,
+			   const char *folder, int line)
 {
 	const struct option *near = NULL, *o;
 
@@ -231,10 +231,11 @@ struct parse_state {
 	const char *folder;
 	const char *data, *end;
 	int line;
-	bool kconfig;    /* in [kconfig] */
-	bool has_key;    /* there is a line to be continued */
-	bool continuing; /* this line continues it */
-	struct err *error; /* the first one */
+	bool kconfig;      /* in [kconfig] */
+	bool has_key;      /* there is a line to be continued */
+	bool continuing;   /* this line continues it */
+	struct err *error; /* the first one of ours */
+	int error_line;
 };
 
 /*
@@ -278,8 +279,10 @@ static char *classify(struct parse_state *s, char *line)
 /* Files and lines in front, and the code that says that it is the user's to mend. */
 static void parse_failed(struct parse_state *s, struct err *e)
 {
-	if (!s->error)
+	if (!s->error) {
 		s->error = err_create(ERR_USAGE, "%s:%d: %s", s->path, s->line, err_message(e));
+		s->error_line = s->line;
+	}
 	err_destroy(e);
 }
 
@@ -296,9 +299,9 @@ static char *next_line(char *to, int size, void *stream)
 	n = newline ? (size_t)(newline - s->data) + 1 : (size_t)(s->end - s->data);
 	s->line++;
 	if (n >= (size_t)size) {
-		parse_failed(s, err_create(ERR_USAGE,
-					   "the line is longer than %d bytes; go on in the next line, indented",
-					   size - 1));
+		parse_failed(s,
+			     err_create(ERR_USAGE, "the line is longer than %d bytes; go on in the next line, indented",
+					size - 1));
 		return NULL;
 	}
 	if (memchr(s->data, '\0', n)) {
@@ -334,8 +337,10 @@ struct err *config_parse(struct config *c, const char *path, const char *data, s
 	struct parse_state s = { .config = c, .path = path, .folder = folder, .data = data, .end = data + len };
 	int bad_line = ini_parse_stream(next_line, &s, on_pair, &s);
 
-	if (s.error)
+	/* inih goes on behind a line that it can't make sense of: what we found may come after that. */
+	if (s.error && (bad_line <= 0 || bad_line >= s.error_line))
 		return s.error;
+	err_destroy(s.error);
 	if (bad_line > 0)
 		return err_create(ERR_USAGE, "%s:%d: expected [section] or name = value", path, bad_line);
 	if (bad_line < 0)
@@ -577,9 +582,11 @@ const struct strv *config_list(const struct config *c, enum option_id id)
 
 struct err *config_set(struct config *c, enum option_id id, const char *value)
 {
-	char flag[OPTION_FLAG_MAX];
+	char name[OPTION_FLAG_MAX];
+	_cleanup_(free) char *flag = NULL;
 
-	option_flag(&options[id], flag);
+	option_flag(&options[id], name);
+	flag = xasprintf("--%s", name);
 	return apply_flag(c, &options[id], flag, value);
 }
 

@@ -36,7 +36,7 @@ void cpio_destroy(struct cpio *c)
 static struct err *put(struct cpio *c, const void *data, size_t len)
 {
 	if (len && fwrite(data, 1, len, c->out) != len)
-		return err_os(errno, "write");
+		return err_os(errno, "write the archive");
 	c->written += len;
 	return NULL;
 }

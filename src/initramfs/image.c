@@ -33,7 +33,7 @@
 /* Changes when images are to be made anew although their inputs stayed the same. */
 #define RECIPE "initramfs 1"
 
-#define KEEP_SECONDS (7 * 24 * 60 * 60)
+#define KEEP_SECONDS (7L * 24 * 60 * 60)
 /* Longer than the tick in which two changes of a file get the same time. */
 #define TICK_NS (20 * NSEC_PER_MSEC)
 
@@ -281,8 +281,10 @@ static struct err *write_archive(const struct initramfs_params *params, const st
 	setvbuf(out, NULL, _IOFBF, COPY_SIZE);
 	e = write_members(params, t, out);
 	if (!e && fflush(out) != 0)
-		e = err_os(errno, "write");
-	return err_wrap(e, "write the guest's image %s", path);
+		e = err_os(errno, "write the archive");
+	if (e && (err_errno(e) == ENOSPC || err_errno(e) == EDQUOT))
+		e = err_append(e, " (it is %s)", path);
+	return err_wrap(e, "make the guest's image");
 }
 
 static struct err *write_image(const struct initramfs_params *params, const struct tree *t, const char *path)

@@ -102,8 +102,8 @@ static bool is_error(const struct line *l)
 		"undefined reference to ", /* ld */
 		"multiple definition of ",
 		"ERROR: modpost:",
-		": syntax error",     /* Kconfig */
-		": not found",        /* sh: a program that is missing */
+		": syntax error", /* Kconfig */
+		": not found",    /* sh: a program that is missing */
 		": command not found",
 		"No space left on device",
 		"Permission denied",

@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "kbuild/verify.h"
 
 enum { CONFIG_MAX = 16 << 20 };
 
@@ -97,8 +98,8 @@ const char *configuration_next_input(const char *data, size_t len, size_t *offse
 
 static void hash_file_state(struct hash *h, const char *tree, const char *name, size_t len)
 {
-	_cleanup_(free) char *path =
-		*name == '/' ? xstrndup(name, len) : xasprintf("%s/%.*s", tree, (int)MIN(len, (size_t)4096), name);
+	_cleanup_(free) char *path = *name == '/' ? xstrndup(name, len)
+						  : xasprintf("%s/%.*s", tree, (int)MIN(len, (size_t)4096), name);
 	struct stat st;
 
 	hash_string(h, path);
@@ -115,8 +116,9 @@ static void hash_file_state(struct hash *h, const char *tree, const char *name, 
  */
 static struct err *hash_inputs(const struct make *m, const struct digest *wanted, struct digest *ret)
 {
-	static const char *const bases[] = { "Makefile", "kernel/configs/tiny.config", "kernel/configs/tiny-base.config",
-					     "arch/x86/configs/tiny.config", "arch/x86/configs/x86_64_defconfig" };
+	static const char *const bases[] = { "Makefile", "kernel/configs/tiny.config",
+					     "kernel/configs/tiny-base.config", "arch/x86/configs/tiny.config",
+					     "arch/x86/configs/x86_64_defconfig" };
 	_cleanup_(free) char *list = xasprintf("%s/include/config/auto.conf.cmd", m->out);
 	_cleanup_(buf_deinit) struct buf b = BUF_INIT, config = BUF_INIT;
 	_cleanup_(hash_destroy) struct hash *h = NULL;
@@ -199,13 +201,36 @@ static struct err *write_request(struct make *m, const struct configuration *c)
 	return write_file_atomic(path, b.data, b.len, 0600);
 }
 
+/* Says which requests gave way to others, and how many were dropped. */
+static struct err *judge(const struct configuration *c, const struct kconfig_verdict *v, size_t *ret_dropped)
+{
+	_cleanup_(buf_deinit) struct buf text = BUF_INIT, overridden = BUF_INIT;
+
+	kconfig_verdict_print_overridden(v, c->requests, &overridden);
+	if (overridden.len)
+		log_info("%s", strip(overridden.data));
+	*ret_dropped = v->dropped.n;
+	if (!v->dropped.n)
+		return NULL;
+	kconfig_verdict_print(v, &text);
+	if (!c->allow_dropped)
+		return err_create(ERR_USAGE, "%s\n(--allow-dropped builds the kernel all the same)", buf_str(&text));
+	log_warn("%s", buf_str(&text));
+	return NULL;
+}
+
 /* Whether .config has what was asked for. */
 static struct err *check_request(const struct make *m, const struct configuration *c, size_t *ret_dropped)
 {
-	(void)m;
-	(void)c;
-	*ret_dropped = 0; /* TODO: kconfig_verify */
-	return NULL;
+	const struct kconfig_reader reader = kconfig_reader_folder(m->tree, "x86");
+	_cleanup_(dotconfig_destroy) struct dotconfig *config = NULL;
+	_cleanup_(kconfig_verdict_deinit) struct kconfig_verdict verdict = { 0 };
+	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
+
+	TRY(configuration_read(m->out, &text));
+	TRY(dotconfig_parse(".config", buf_str(&text), text.len, &config));
+	kconfig_verify(c->requests, config, &reader, &verdict);
+	return judge(c, &verdict, ret_dropped);
 }
 
 struct err *configure(struct make *m, const struct configuration *c, const struct digest *wanted, const char *stamp,
@@ -221,6 +246,7 @@ struct err *configure(struct make *m, const struct configuration *c, const struc
 		return err_os(errno, "remove %s", stamp);
 	TRY(write_request(m, c));
 	TRY(run_target(m, "olddefconfig"));
+	progress_clear(&m->progress);
 	TRY(check_request(m, c, &dropped));
 	/* The build would do it anyway; done here, it also leaves the list of all Kconfig files for the stamp. */
 	TRY(run_target(m, "syncconfig"));

@@ -65,7 +65,7 @@ static bool is_rest(const char *s)
 	return !*s || *s == '#';
 }
 
-static struct err *parse_quoted(const char *s, char **ret)
+struct err *dotconfig_parse_quoted(const char *s, char **ret)
 {
 	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
 
@@ -87,15 +87,15 @@ static struct err *parse_value(const char *s, struct dotconfig_line *ret)
 	_cleanup_(free) char *value = NULL;
 
 	if (*s == '"') {
-		TRY(parse_quoted(s, &ret->value));
+		TRY(dotconfig_parse_quoted(s, &ret->value));
 		ret->kind = DOTCONFIG_STRING;
 		return NULL;
 	}
 	value = xstrndup(s, strcspn(s, " \t\r"));
 	ret->kind = dotconfig_kind_of(value);
 	if (ret->kind == DOTCONFIG_STRING || !is_rest(s + strlen(value)))
-		return err_create(ERR_BAD_DATA, "'%s' is neither y, m or n, nor a number, nor a string in double quotes",
-				  s);
+		return err_create(ERR_BAD_DATA,
+				  "'%s' is neither y, m or n, nor a number, nor a string in double quotes", s);
 	ret->value = steal(&value);
 	return NULL;
 }
@@ -162,28 +162,9 @@ void dotconfig_write_line(struct buf *b, const char *name, enum dotconfig_kind k
 	buf_puts(b, "\"\n");
 }
 
-/* Takes what l holds. */
-static void add_line(struct dotconfig *c, struct dotconfig_line *l)
+struct err *dotconfig_for_each(const char *file, const char *data, size_t len,
+			       struct err *(*f)(struct dotconfig_line *l, int number, void *user), void *user)
 {
-	struct option_line *o = name_map_get(&c->by_name, l->name, strlen(l->name));
-
-	if (o) {
-		free(o->line.value);
-		o->line.value = steal(&l->value);
-		o->line.kind = l->kind;
-		return;
-	}
-	o = xcalloc(1, sizeof(*o));
-	o->line = *l;
-	*l = (struct dotconfig_line){ 0 };
-	o->next = c->lines;
-	c->lines = o;
-	name_map_add(&c->by_name, o->line.name, o);
-}
-
-struct err *dotconfig_parse(const char *file, const char *data, size_t len, struct dotconfig **ret)
-{
-	_cleanup_(dotconfig_destroy) struct dotconfig *c = xcalloc(1, sizeof(*c));
 	const char *end = data + len;
 	int number = 1;
 
@@ -194,9 +175,38 @@ struct err *dotconfig_parse(const char *file, const char *data, size_t len, stru
 
 		TRY(err_wrap(dotconfig_parse_line(p, (size_t)(stop - p), &l), "%s:%d", file, number));
 		if (l.name)
-			add_line(c, &l);
+			TRY(f(&l, number, user));
 		p = newline ? newline + 1 : end;
 	}
+	return NULL;
+}
+
+static struct err *add_line(struct dotconfig_line *l, int number, void *user)
+{
+	struct dotconfig *c = user;
+	struct option_line *o = name_map_get(&c->by_name, l->name, strlen(l->name));
+
+	(void)number;
+	if (o) {
+		free(o->line.value);
+		o->line.value = steal(&l->value);
+		o->line.kind = l->kind;
+		return NULL;
+	}
+	o = xcalloc(1, sizeof(*o));
+	o->line = *l;
+	*l = (struct dotconfig_line){ 0 };
+	o->next = c->lines;
+	c->lines = o;
+	name_map_add(&c->by_name, o->line.name, o);
+	return NULL;
+}
+
+struct err *dotconfig_parse(const char *file, const char *data, size_t len, struct dotconfig **ret)
+{
+	_cleanup_(dotconfig_destroy) struct dotconfig *c = xcalloc(1, sizeof(*c));
+
+	TRY(dotconfig_for_each(file, data, len, add_line, c));
 	*ret = steal(&c);
 	return NULL;
 }

@@ -31,8 +31,19 @@ DEFINE_CLEANUP_STORAGE(struct dotconfig_line, dotconfig_line_deinit);
 /* Reads one line, without its newline. ERR_BAD_DATA if it is none of the above; the message doesn't say where. */
 struct err *dotconfig_parse_line(const char *line, size_t len, struct dotconfig_line *ret) err_must_check;
 
+/*
+ * Calls f for each line that says something, in their order. f may take what l holds; `number` counts from 1. Stops at
+ * the first error; those of dotconfig_parse_line() get file and line in front.
+ */
+struct err *dotconfig_for_each(const char *file, const char *data, size_t len,
+			       struct err *(*f)(struct dotconfig_line *l, int number, void *user), void *user)
+	err_must_check;
+
 /* What an unquoted value is: y, m, n, a number, or else a string. */
 enum dotconfig_kind dotconfig_kind_of(const char *value);
+
+/* The text of a string that begins with a double quote. ERR_BAD_DATA if it doesn't end with one. The caller frees it. */
+struct err *dotconfig_parse_quoted(const char *s, char **ret) err_must_check;
 
 /* True if the name can be that of an option: letters, digits and underscores. */
 bool dotconfig_valid_name(const char *name, size_t len);

@@ -5,20 +5,19 @@
 
 #include "base/fs.h"
 
-/* Variables that make, Kbuild, gcc or git would listen to. */
-static const char *const removed[] = {
-	"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "GNUMAKEFLAGS", "MAKEFILES", "CDPATH", "GREP_OPTIONS",
-	"ENV", "BASH_ENV", "ARCH", "SUBARCH", "SRCARCH", "CROSS_COMPILE", "CROSS_COMPILE_COMPAT", "LLVM", "LLVM_IAS",
-	"CC", "CXX", "CPP", "LD", "AR", "AS", "NM", "OBJCOPY", "OBJDUMP", "READELF", "STRIP", "PAHOLE", "DEPMOD",
-	"HOSTCC", "HOSTCXX", "HOSTLD", "HOSTAR", "HOSTCFLAGS", "HOSTLDFLAGS", "HOSTLDLIBS", "RUSTC", "HOSTRUSTC",
-	"CFLAGS", "CPPFLAGS", "CXXFLAGS", "LDFLAGS", "AFLAGS_KERNEL", "AFLAGS_MODULE", "CFLAGS_KERNEL",
-	"CFLAGS_MODULE", "LDFLAGS_MODULE", "LDFLAGS_vmlinux", "EXTRA_CFLAGS", "CPATH", "C_INCLUDE_PATH",
-	"CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX", "GCC_COLORS", "SOURCE_DATE_EPOCH",
-	"KERNELRELEASE", "KERNELVERSION", "MODLIB", "O", "V", "W", "C", "M",
-};
+/* Variables that make, Kbuild, gcc or git would listen to; each with a space before and behind it. */
+static const char removed[] =
+	" MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES GNUMAKEFLAGS MAKEFILES CDPATH GREP_OPTIONS ENV BASH_ENV"
+	" ARCH SUBARCH SRCARCH CROSS_COMPILE CROSS_COMPILE_COMPAT LLVM LLVM_IAS CC CXX CPP LD AR AS NM OBJCOPY"
+	" OBJDUMP READELF STRIP PAHOLE DEPMOD HOSTCC HOSTCXX HOSTLD HOSTAR HOSTCFLAGS HOSTLDFLAGS HOSTLDLIBS"
+	" RUSTC HOSTRUSTC CFLAGS CPPFLAGS CXXFLAGS LDFLAGS AFLAGS_KERNEL AFLAGS_MODULE CFLAGS_KERNEL"
+	" CFLAGS_MODULE LDFLAGS_MODULE LDFLAGS_vmlinux EXTRA_CFLAGS CPATH C_INCLUDE_PATH CPLUS_INCLUDE_PATH"
+	" LIBRARY_PATH COMPILER_PATH GCC_EXEC_PREFIX GCC_COLORS SOURCE_DATE_EPOCH KERNELRELEASE KERNELVERSION"
+	" MODLIB O V W C M"
+	" ";
 
-static const char *const removed_prefixes[] = { "KBUILD_", "KCONFIG_", "INSTALL_", "KCFLAGS", "KAFLAGS", "KCPPFLAGS",
-						"KRUSTFLAGS", "CONFIG_", "GIT_" };
+static const char *const removed_prefixes[] = { "KBUILD_",   "KCONFIG_",   "INSTALL_", "KCFLAGS", "KAFLAGS",
+						"KCPPFLAGS", "KRUSTFLAGS", "CONFIG_",  "GIT_" };
 
 /* What is the same for every build, so that the same inputs give the same bytes. */
 static const char *const set[] = {
@@ -35,17 +34,13 @@ static const char *const set[] = {
 
 static bool is_removed(const char *variable)
 {
-	size_t n = strcspn(variable, "=");
+	_cleanup_(free) char *word = xasprintf(" %.*s ", (int)strcspn(variable, "="), variable);
 
 	for (size_t i = 0; i < ARRAY_SIZE(removed_prefixes); i++) {
 		if (skip_prefix(variable, removed_prefixes[i]))
 			return true;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(removed); i++) {
-		if (strlen(removed[i]) == n && memcmp(removed[i], variable, n) == 0)
-			return true;
-	}
-	return false;
+	return strstr(removed, word) != NULL;
 }
 
 static struct err *link_to_ccache(const char *bin, const char *compiler, const char *ccache)

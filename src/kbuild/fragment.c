@@ -111,40 +111,43 @@ static struct fragment_request *new_request(struct fragment_set *s, enum fragmen
 struct err *fragment_set_add(struct fragment_set *s, enum fragment_layer layer, const char *name, const char *value,
 			     const char *file, int line)
 {
-	const char *kept = pool_strndup(&s->pool, file, strlen(file));
-	struct fragment_request *r = new_request(s, layer, name, value, kept, line);
+	_cleanup_(free) char *unquoted = NULL;
+	struct fragment_request *r;
 
 	if (!dotconfig_valid_name(name, strlen(name)))
 		return err_create(ERR_USAGE, "'%s' is not the name of a kernel option", name);
 	if (strchr(value, '\n'))
 		return err_create(ERR_USAGE, "the value of %s has more than one line", name);
-	r->kind = dotconfig_kind_of(value);
+	if (*value == '"')
+		TRY(err_wrap(dotconfig_parse_quoted(value, &unquoted), "%s", name));
+	r = new_request(s, layer, name, unquoted ? unquoted : value, pool_strndup(&s->pool, file, strlen(file)), line);
+	r->kind = unquoted ? DOTCONFIG_STRING : dotconfig_kind_of(value);
 	return add_request(s, r);
+}
+
+struct parsing {
+	struct fragment_set *set;
+	enum fragment_layer layer;
+	bool if_known;
+	const char *file;
+};
+
+static struct err *add_line(struct dotconfig_line *l, int number, void *user)
+{
+	const struct parsing *p = user;
+	struct fragment_request *r = new_request(p->set, p->layer, l->name, l->value, p->file, number);
+
+	r->kind = l->kind;
+	r->if_known = p->if_known;
+	return add_request(p->set, r);
 }
 
 struct err *fragment_set_parse(struct fragment_set *s, enum fragment_layer layer, bool if_known, const char *file,
 			       const char *data, size_t len)
 {
-	const char *kept = pool_strndup(&s->pool, file, strlen(file));
-	const char *end = data + len;
-	int number = 1;
+	struct parsing p = { s, layer, if_known, pool_strndup(&s->pool, file, strlen(file)) };
 
-	for (const char *p = data; p < end; number++) {
-		_cleanup_(dotconfig_line_deinit) struct dotconfig_line l = { 0 };
-		const char *newline = memchr(p, '\n', (size_t)(end - p));
-		const char *stop = newline ? newline : end;
-
-		TRY(err_wrap(dotconfig_parse_line(p, (size_t)(stop - p), &l), "%s:%d", file, number));
-		if (l.name) {
-			struct fragment_request *r = new_request(s, layer, l.name, l.value, kept, number);
-
-			r->kind = l.kind;
-			r->if_known = if_known;
-			TRY(add_request(s, r));
-		}
-		p = newline ? newline + 1 : end;
-	}
-	return NULL;
+	return dotconfig_for_each(file, data, len, add_line, &p);
 }
 
 size_t fragment_set_count(const struct fragment_set *s)

@@ -44,7 +44,10 @@ DEFINE_CLEANUP(struct fragment_set *, fragment_set_destroy);
 struct err *fragment_set_parse(struct fragment_set *s, enum fragment_layer layer, bool if_known, const char *file,
 			       const char *data, size_t len) err_must_check;
 
-/* Adds one request. The value is y, m, n, a number, or else a string without quotes. line 0: the command line. */
+/*
+ * Adds one request. The value is y, m, n, a number, a string in double quotes, or else a string without. line 0: the
+ * command line.
+ */
 struct err *fragment_set_add(struct fragment_set *s, enum fragment_layer layer, const char *name, const char *value,
 			     const char *file, int line) err_must_check;
 

@@ -17,7 +17,7 @@ struct kbuild_params {
 	const char *base;   /* "tiny", "defconfig", or a configuration file */
 	const struct fragment_set *requests;
 	const char *cc;
-	bool ccache; /* use it where it is installed */
+	bool ccache;       /* use it where it is installed */
 	unsigned int jobs; /* 0: one for each CPU */
 	bool allow_dropped;
 	const char *cache; /* folder for all that is kept */

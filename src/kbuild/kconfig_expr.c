@@ -223,9 +223,8 @@ void kconfig_expr_print(struct buf *b, const struct kconfig_expr *e, const struc
 			enum kconfig_op outer)
 {
 	static const char *const comparisons[] = {
-		[KCONFIG_OP_EQUAL] = "=",       [KCONFIG_OP_UNEQUAL] = "!=",
-		[KCONFIG_OP_LESS] = "<",        [KCONFIG_OP_LESS_EQUAL] = "<=",
-		[KCONFIG_OP_GREATER] = ">",     [KCONFIG_OP_GREATER_EQUAL] = ">=",
+		[KCONFIG_OP_EQUAL] = "=",       [KCONFIG_OP_UNEQUAL] = "!=", [KCONFIG_OP_LESS] = "<",
+		[KCONFIG_OP_LESS_EQUAL] = "<=", [KCONFIG_OP_GREATER] = ">",  [KCONFIG_OP_GREATER_EQUAL] = ">=",
 	};
 	bool chain;
 

@@ -129,12 +129,18 @@ static struct err *lex_operator(struct kconfig_lexer *l, struct kconfig_token *t
 		enum kconfig_token_kind kind;
 	} operators[] = {
 		/* The longer ones first. */
-		{ "||", KCONFIG_TOKEN_OR },          { "&&", KCONFIG_TOKEN_AND },
-		{ "!=", KCONFIG_TOKEN_UNEQUAL },     { "<=", KCONFIG_TOKEN_LESS_EQUAL },
-		{ ">=", KCONFIG_TOKEN_GREATER_EQUAL }, { ":=", KCONFIG_TOKEN_COLON_EQUAL },
-		{ "+=", KCONFIG_TOKEN_PLUS_EQUAL },  { "=", KCONFIG_TOKEN_EQUAL },
-		{ "<", KCONFIG_TOKEN_LESS },         { ">", KCONFIG_TOKEN_GREATER },
-		{ "!", KCONFIG_TOKEN_NOT },          { "(", KCONFIG_TOKEN_OPEN },
+		{ "||", KCONFIG_TOKEN_OR },
+		{ "&&", KCONFIG_TOKEN_AND },
+		{ "!=", KCONFIG_TOKEN_UNEQUAL },
+		{ "<=", KCONFIG_TOKEN_LESS_EQUAL },
+		{ ">=", KCONFIG_TOKEN_GREATER_EQUAL },
+		{ ":=", KCONFIG_TOKEN_COLON_EQUAL },
+		{ "+=", KCONFIG_TOKEN_PLUS_EQUAL },
+		{ "=", KCONFIG_TOKEN_EQUAL },
+		{ "<", KCONFIG_TOKEN_LESS },
+		{ ">", KCONFIG_TOKEN_GREATER },
+		{ "!", KCONFIG_TOKEN_NOT },
+		{ "(", KCONFIG_TOKEN_OPEN },
 		{ ")", KCONFIG_TOKEN_CLOSE },
 	};
 

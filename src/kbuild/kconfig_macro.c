@@ -100,7 +100,6 @@ static struct variable *find_or_add(struct kconfig_macros *m, const char *name, 
 	if (!v) {
 		v = pool_alloc(&m->pool, sizeof(*v));
 		v->name = pool_strndup(&m->pool, name, len);
-		v->recursive = true;
 		name_map_add(&m->variables, v->name, v);
 	}
 	return v;
@@ -109,26 +108,22 @@ static struct variable *find_or_add(struct kconfig_macros *m, const char *name, 
 struct err *kconfig_macros_set(struct kconfig_macros *m, const char *name, size_t name_len, enum kconfig_assignment how,
 			       const char *value, size_t value_len)
 {
-	struct variable *v = find_or_add(m, name, name_len);
+	struct variable *v = name_map_get(&m->variables, name, name_len);
+	bool append = how == KCONFIG_ASSIGN_APPEND && v, opaque = false;
+	bool recursive = append ? v->recursive : how != KCONFIG_ASSIGN_SIMPLE;
 	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
-	bool opaque = false;
 
-	if (how == KCONFIG_ASSIGN_APPEND && v->value) {
+	if (append)
 		buf_printf(&b, "%s ", v->value);
-		opaque = v->opaque;
-	} else {
-		v->recursive = how != KCONFIG_ASSIGN_SIMPLE;
-	}
-	if (v->recursive) {
+	if (recursive)
 		buf_append(&b, value, value_len);
-	} else {
-		bool new_opaque;
-
-		TRY(kconfig_macros_expand(m, value, value_len, &b, &new_opaque));
-		opaque |= new_opaque;
-	}
+	else
+		TRY(kconfig_macros_expand(m, value, value_len, &b, &opaque));
 	TRY(spend(m, b.len));
-	v->opaque = opaque;
+	/* Only now: the value may refer to the variable itself. */
+	v = find_or_add(m, name, name_len);
+	v->recursive = recursive;
+	v->opaque = opaque || (append && v->opaque);
 	v->value = pool_strndup(&m->pool, buf_str(&b), b.len);
 	return NULL;
 }

@@ -127,7 +127,8 @@ static struct err *add_entry(struct kconfig_parser *p, enum kconfig_entry_kind k
 	if (b->entries_n)
 		b->entries[b->entries_n - 1]->next = e;
 	if (!(b->entries_n & (b->entries_n - 1)))
-		b->entries = xreallocarray(b->entries, b->entries_n ? 2 * b->entries_n : 1, sizeof(struct kconfig_entry *));
+		b->entries = xreallocarray(b->entries, b->entries_n ? 2 * b->entries_n : 1,
+					   sizeof(struct kconfig_entry *));
 	b->entries[b->entries_n++] = e;
 	p->entry = e;
 	p->last_property = NULL;
@@ -197,7 +198,7 @@ static struct err *parse_comment(struct kconfig_parser *p)
 static struct err *end_block(struct kconfig_parser *p, enum kconfig_entry_kind kind, const char *what)
 {
 	if (p->block == p->file->parent || p->block->kind != kind)
-		return kconfig_syntax_error(p, "end%s without a %s", what, what);
+		return kconfig_syntax_error(p, "'end%s' without an open '%s'", what, what);
 	p->block = p->block->parent;
 	p->entry = NULL;
 	return expect_end_of_line(p);
@@ -481,7 +482,7 @@ static const struct keyword *find_keyword(const struct kconfig_token *t)
 /* `name` was read, and the token is the operator behind it. */
 static struct err *parse_assignment(struct kconfig_parser *p, const struct kconfig_token *name)
 {
-	enum kconfig_assignment how = p->token.kind == KCONFIG_TOKEN_COLON_EQUAL ? KCONFIG_ASSIGN_SIMPLE
+	enum kconfig_assignment how = p->token.kind == KCONFIG_TOKEN_COLON_EQUAL  ? KCONFIG_ASSIGN_SIMPLE
 				      : p->token.kind == KCONFIG_TOKEN_PLUS_EQUAL ? KCONFIG_ASSIGN_APPEND
 										  : KCONFIG_ASSIGN_RECURSIVE;
 	const char *value;

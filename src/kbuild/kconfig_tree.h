@@ -81,7 +81,7 @@ struct kconfig_entry {
 struct kconfig_symbol {
 	const char *name;
 	enum kconfig_type type;
-	const struct kconfig_entry *entries; /* NULL: named, but defined nowhere */
+	const struct kconfig_entry *entries;              /* NULL: named, but defined nowhere */
 	const struct kconfig_property *selects, *implies; /* by which others do that to it */
 	const struct kconfig_symbol *next;                /* in the order in which they were first named */
 };

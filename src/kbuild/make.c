@@ -35,7 +35,7 @@ struct run {
 	struct make *make;
 	struct loop *loop;
 	struct process keeper;
-	int output_fd;       /* what make says */
+	int output_fd; /* what make says */
 	int log_fd;
 	struct buf line;     /* the unfinished last line */
 	int signal_number;   /* that we got; 0: none */
@@ -264,8 +264,9 @@ static struct err *explain(struct run *r, const char *what, off_t log_start)
 	lseek(r->log_fd, from, SEEK_SET);
 	TRY(read_fd(r->log_fd, r->make->log, LOG_TAIL_MAX + 1, &tail));
 	if (build_log_disk_full(buf_str(&tail), tail.len))
-		return err_create(ERR_OS, "%s: the disk is full at %s, or where temporary files go. Make room and try "
-					  "again: the build goes on where it stopped.\nThe full log: %s",
+		return err_create(ERR_OS,
+				  "%s: the disk is full at %s, or where temporary files go. Make room and try "
+				  "again: the build goes on where it stopped.\nThe full log: %s",
 				  what, r->make->out, r->make->log);
 	first = build_log_first_error(buf_str(&tail), tail.len);
 	return err_create(ERR_OS, "%s:\n%s\nThe full log: %s", what, first ? first : "make failed without a word",

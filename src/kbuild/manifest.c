@@ -19,19 +19,37 @@ struct field {
 	size_t offset;
 };
 
-#define TEXT(member) { #member, FIELD_TEXT, offsetof(struct manifest, member) }
-#define PATH(member) { #member, FIELD_PATH, offsetof(struct manifest, member) }
-#define NUMBER(member) { #member, FIELD_NUMBER, offsetof(struct manifest, member) }
+/* clang-format off */
+#define FIELD(kind, member) { #member, FIELD_##kind, offsetof(struct manifest, member) }
 
 static const struct field fields[] = {
-	TEXT(release),           TEXT(build_id),          PATH(vmlinux),          PATH(bzimage),
-	PATH(modules),           PATH(out),               PATH(compile_commands), PATH(gdb_script),
-	PATH(log),               PATH(source),            TEXT(source_kind),      PATH(source_tree),
-	TEXT(source_state),      TEXT(config_digest),     TEXT(compiler),         TEXT(key),
-	TEXT(ktb_version),       TEXT(date),              NUMBER(configure_ms),   NUMBER(build_ms),
-	NUMBER(vmlinux_size),    NUMBER(vmlinux_mtime_ns), NUMBER(bzimage_size),  NUMBER(bzimage_mtime_ns),
-	NUMBER(dropped),
+	FIELD(TEXT, release),
+	FIELD(TEXT, build_id),
+	FIELD(PATH, vmlinux),
+	FIELD(PATH, bzimage),
+	FIELD(PATH, modules),
+	FIELD(PATH, out),
+	FIELD(PATH, compile_commands),
+	FIELD(PATH, gdb_script),
+	FIELD(PATH, log),
+	FIELD(PATH, source),
+	FIELD(TEXT, source_kind),
+	FIELD(PATH, source_tree),
+	FIELD(TEXT, source_state),
+	FIELD(TEXT, config_digest),
+	FIELD(TEXT, compiler),
+	FIELD(TEXT, key),
+	FIELD(TEXT, ktb_version),
+	FIELD(TEXT, date),
+	FIELD(NUMBER, configure_ms),
+	FIELD(NUMBER, build_ms),
+	FIELD(NUMBER, vmlinux_size),
+	FIELD(NUMBER, vmlinux_mtime_ns),
+	FIELD(NUMBER, bzimage_size),
+	FIELD(NUMBER, bzimage_mtime_ns),
+	FIELD(NUMBER, dropped),
 };
+/* clang-format on */
 
 static char **text_of(const struct manifest *m, const struct field *f)
 {
@@ -60,8 +78,8 @@ void manifest_format(const struct manifest *m, struct buf *b)
 		const struct field *f = &fields[i];
 
 		json_object_object_add(o, f->name,
-				       f->kind == FIELD_NUMBER ? json_object_new_uint64(*number_of(m, f)) :
-								 json_object_new_string(*text_of(m, f)));
+				       f->kind == FIELD_NUMBER ? json_object_new_uint64(*number_of(m, f))
+							       : json_object_new_string(*text_of(m, f)));
 	}
 	buf_puts(b, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 	buf_putc(b, '\n');

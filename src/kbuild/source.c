@@ -81,7 +81,8 @@ static struct err *check_sha256(const struct source *s, const char *wanted)
 	if (s->kind != SOURCE_TARBALL)
 		return err_create(ERR_USAGE, "%s is a folder: only a tarball has a SHA-256 to check", s->path);
 	if (strcasecmp(wanted, s->sha256.hex) != 0)
-		return err_create(ERR_BAD_DATA, "%s is not the file that was asked for.\n  its SHA-256: %s\n  asked for:   %s",
+		return err_create(ERR_BAD_DATA,
+				  "%s is not the file that was asked for.\n  its SHA-256: %s\n  asked for:   %s",
 				  s->path, s->sha256.hex, wanted);
 	return NULL;
 }
@@ -95,7 +96,8 @@ static struct err *identify(const char *cache, struct source *s)
 		return NULL;
 	}
 	if (!tarball_is_named(s->path))
-		return err_create(ERR_USAGE, "%s is neither a folder nor a file that ends in .tar, .xz, .gz, .zst or .bz2",
+		return err_create(ERR_USAGE,
+				  "%s is neither a folder nor a file that ends in .tar, .xz, .gz, .zst or .bz2",
 				  s->path);
 	s->kind = SOURCE_TARBALL;
 	return tarball_hash(s->path, cache, &s->sha256);

@@ -19,7 +19,10 @@ struct source {
 	char *tree;           /* folder to build from; of a tarball NULL until source_prepare() */
 };
 
-#define SOURCE_INIT { .kind = SOURCE_TREE }
+#define SOURCE_INIT                                                                                                    \
+	{                                                                                                              \
+		.kind = SOURCE_TREE                                                                                    \
+	}
 
 void source_deinit(struct source *s);
 DEFINE_CLEANUP_STORAGE(struct source, source_deinit);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "base/fs.h"
 #include "base/log.h"
@@ -28,8 +29,8 @@ struct compression {
 };
 
 static const struct compression compressions[] = {
-	{ ".xz", "--xz", "xz" },       { ".txz", "--xz", "xz" },     { ".gz", "--gzip", "gzip" },
-	{ ".tgz", "--gzip", "gzip" },  { ".zst", "--zstd", "zstd" }, { ".tzst", "--zstd", "zstd" },
+	{ ".xz", "--xz", "xz" },        { ".txz", "--xz", "xz" },       { ".gz", "--gzip", "gzip" },
+	{ ".tgz", "--gzip", "gzip" },   { ".zst", "--zstd", "zstd" },   { ".tzst", "--zstd", "zstd" },
 	{ ".bz2", "--bzip2", "bzip2" }, { ".tbz", "--bzip2", "bzip2" }, { ".tar", NULL, NULL },
 };
 
@@ -156,8 +157,9 @@ static struct err *find_tree(const char *folder, char **ret)
 		if (streq(d->d_name, ".") || streq(d->d_name, ".."))
 			continue;
 		if (tree)
-			return err_create(ERR_BAD_DATA, "it has more than the one folder at its top that a kernel's "
-							"tarball has (%s and %s)",
+			return err_create(ERR_BAD_DATA,
+					  "it has more than the one folder at its top that a kernel's "
+					  "tarball has (%s and %s)",
 					  base_name(tree), d->d_name);
 		tree = xasprintf("%s/%s", folder, d->d_name);
 	}
@@ -224,8 +226,9 @@ static struct err *explain_tar(const char *path, const char *folder, int status,
 
 	if (build_log_disk_full(buf_str(messages), messages->len))
 		return err_os(ENOSPC, "unpack %s below %s", path, folder);
-	return err_create(ERR_BAD_DATA, "unpack %s: tar says (%s):\n%s\nThe file is damaged, incomplete or not a tarball",
-			  path, how, first ? first : buf_str(messages));
+	return err_create(ERR_BAD_DATA,
+			  "unpack %s: tar says (%s):\n%s\nThe file is damaged, incomplete or not a tarball", path, how,
+			  first ? first : buf_str(messages));
 }
 
 /* tar's own protections stay on: no absolute names, nothing above the folder, no owners, no special modes. */

@@ -22,5 +22,4 @@ struct err *tarball_hash(const char *path, const char *cache, struct digest *ret
  * unpacked beside its place and renamed; what a killed run left is removed by the next one. ERR_BAD_DATA if the file is
  * damaged, no tarball, or has no kernel in it. The caller frees *ret.
  */
-struct err *tarball_unpack(const char *path, const struct digest *sha256, const char *cache, char **ret)
-	err_must_check;
+struct err *tarball_unpack(const char *path, const struct digest *sha256, const char *cache, char **ret) err_must_check;

@@ -84,8 +84,7 @@ struct err *toolchain_find(const char *cc, bool use_ccache, struct toolchain *re
 	struct stat st;
 
 	if (!found)
-		return err_create(ERR_PREREQ,
-				  "the compiler %s is not installed (not found on PATH)%s", cc,
+		return err_create(ERR_PREREQ, "the compiler %s is not installed (not found on PATH)%s", cc,
 				  streq(cc, "gcc") ? ". Install it: `apt-get install gcc`" : "");
 	if (!ld)
 		return err_create(ERR_PREREQ, "the linker ld is not installed. Install it: `apt-get install binutils`");

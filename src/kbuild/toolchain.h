@@ -19,7 +19,10 @@ struct toolchain {
 	char *ccache; /* path of ccache, NULL: none */
 };
 
-#define TOOLCHAIN_INIT { .cc = NULL }
+#define TOOLCHAIN_INIT                                                                                                 \
+	{                                                                                                              \
+		.cc = NULL                                                                                             \
+	}
 
 void toolchain_deinit(struct toolchain *t);
 DEFINE_CLEANUP_STORAGE(struct toolchain, toolchain_deinit);

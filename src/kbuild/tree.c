@@ -47,12 +47,13 @@ struct err *tree_check_clean(const char *path)
 
 	for (size_t i = 0; i < ARRAY_SIZE(traces); i++) {
 		if (has(path, traces[i]))
-			return err_create(ERR_USAGE,
-					  "a kernel was built or configured inside %s (there is %s), and Kbuild refuses "
-					  "to build such a tree elsewhere.\n"
-					  "Clean it with `make -C %s mrproper` (which removes its .config), or give a "
-					  "clean copy: `git worktree add PATH`",
-					  path, traces[i], path);
+			return err_create(
+				ERR_USAGE,
+				"a kernel was built or configured inside %s (there is %s), and Kbuild refuses "
+				"to build such a tree elsewhere.\n"
+				"Clean it with `make -C %s mrproper` (which removes its .config), or give a "
+				"clean copy: `git worktree add PATH`",
+				path, traces[i], path);
 	}
 	return NULL;
 }
@@ -104,7 +105,7 @@ const char *git_status_next(const char *data, size_t len, size_t *offset)
 static void hash_stat(struct hash *h, const struct stat *st)
 {
 	uint64_t numbers[] = {
-		(uint64_t)st->st_mode, (uint64_t)st->st_size,        (uint64_t)st->st_ino,
+		(uint64_t)st->st_mode,        (uint64_t)st->st_size,         (uint64_t)st->st_ino,
 		(uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_mtim.tv_nsec,
 	};
 
@@ -114,11 +115,27 @@ static void hash_stat(struct hash *h, const struct stat *st)
 /* Asks git, which must not take locks, refresh its index, run a monitor, or hear of a repository it is run from. */
 static struct err *git_status(const char *tree, struct buf *ret)
 {
-	const char *const argv[] = { "git", "-C", tree, "-c", "core.fsmonitor=false", "status", "--porcelain=v2",
-				     "--branch", "--untracked-files=all", "--no-renames", "-z", NULL };
-	static const char *const env[] = { "GIT_OPTIONAL_LOCKS=0", "LC_ALL=C",           "GIT_DIR",
-					   "GIT_WORK_TREE",        "GIT_INDEX_FILE",     "GIT_COMMON_DIR",
-					   "GIT_NAMESPACE",        "GIT_OBJECT_DIRECTORY", NULL };
+	const char *const argv[] = { "git",
+				     "-C",
+				     tree,
+				     "-c",
+				     "core.fsmonitor=false",
+				     "status",
+				     "--porcelain=v2",
+				     "--branch",
+				     "--untracked-files=all",
+				     "--no-renames",
+				     "-z",
+				     NULL };
+	static const char *const env[] = { "GIT_OPTIONAL_LOCKS=0",
+					   "LC_ALL=C",
+					   "GIT_DIR",
+					   "GIT_WORK_TREE",
+					   "GIT_INDEX_FILE",
+					   "GIT_COMMON_DIR",
+					   "GIT_NAMESPACE",
+					   "GIT_OBJECT_DIRECTORY",
+					   NULL };
 
 	return process_run(argv, NULL, env, ret);
 }
@@ -134,6 +151,9 @@ static struct err *git_state(const char *tree, struct digest *ret)
 	if (fd < 0)
 		return err_os(errno, "open %s", tree);
 	TRY(git_status(tree, &out));
+	/* Without a commit nothing may be tracked and all be ignored, as Debian's sources say of themselves. */
+	if (skip_prefix(buf_str(&out), "# branch.oid (initial)"))
+		return err_create(ERR_UNSUPPORTED, "%s has no commit", tree);
 	TRY(hash_create(&h));
 	hash_string(h, "git");
 	hash_update(h, out.data, out.len);

@@ -35,7 +35,7 @@ struct console {
 
 	struct stream *serial_out, *serial_in, *hmp;
 	struct stream *in, *out; /* the terminal's */
-	size_t missed; /* bytes that the terminal was too slow for */
+	size_t missed;           /* bytes that the terminal was too slow for */
 	struct keys keys;
 	bool monitor; /* the terminal speaks with QEMU's monitor */
 

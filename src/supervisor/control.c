@@ -143,6 +143,8 @@ static void answer_line(struct client *c, const char *line, size_t len)
 		err_ignore(sock_send_fd(stream_fd(c->stream), text, strlen(text), answer.fd));
 	else
 		stream_write(c->stream, text, strlen(text));
+	if (answer.fd >= 0)
+		close(answer.fd);
 }
 
 static struct err *on_client_data(struct stream *s, const char *bytes, size_t len, void *user)
@@ -280,7 +282,8 @@ struct err *control_stop(int sock, bool force)
 	char byte;
 	ssize_t n;
 
-	TRY(call(sock, force ? "{\"op\":\"stop\",\"force\":true}\n" : "{\"op\":\"stop\",\"force\":false}\n", &answer, NULL));
+	TRY(call(sock, force ? "{\"op\":\"stop\",\"force\":true}\n" : "{\"op\":\"stop\",\"force\":false}\n", &answer,
+		 NULL));
 	json_object_put(answer);
 	do
 		n = read(sock, &byte, 1);

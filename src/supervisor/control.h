@@ -37,7 +37,7 @@ struct err *control_parse(const char *line, size_t len, struct control_request *
 struct control_answer {
 	const char *status; /* NULL: none */
 	uint64_t size;
-	int fd; /* sent along, and stays the supervisor's; -1: none */
+	int fd; /* sent along and then closed; -1: none */
 };
 
 /* Called for each request; an error becomes the answer. */

@@ -9,7 +9,7 @@
 #include "base/sock.h"
 #include "base/util.h"
 
-enum { STATUS_SILENT = 10, FDS_MAX = 4096 };
+enum { FDS_MAX = 4096 };
 
 struct debugport {
 	struct loop *loop;
@@ -20,7 +20,8 @@ struct debugport {
 	const struct debugport_callbacks *callbacks;
 	void *user;
 
-	int client_fd; /* waits for the VM to stop; -1: none */
+	int client_fd; /* not served yet: it has not spoken, or waits for the VM to stop; -1: none */
+	struct loop_source *client_source; /* its first word is awaited */
 	struct process server;
 	struct loop_source *server_source;
 };
@@ -32,6 +33,29 @@ static struct err *port_taken(uint16_t port)
 	return err_create(ERR_USAGE,
 			  "port %u on 127.0.0.1 is taken%s%s; end that, or choose another with --port N or --port auto",
 			  port, owner ? " by " : "", owner ? owner : "");
+}
+
+static void drop_waiting_client(struct debugport *d)
+{
+	loop_remove(steal(&d->client_source));
+	if (d->client_fd >= 0)
+		close(steal_fd(&d->client_fd));
+}
+
+static struct err *on_first_word(struct loop_source *source, int fd, short revents, void *user)
+{
+	struct debugport *d = user;
+	char byte;
+
+	(void)revents;
+	if (recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0) {
+		drop_waiting_client(d);
+		return NULL;
+	}
+	loop_remove(source);
+	d->client_source = NULL;
+	d->callbacks->stop_vm(d->user);
+	return NULL;
 }
 
 static struct err *on_connection(struct loop_source *source, int fd, short revents, void *user)
@@ -50,8 +74,10 @@ static struct err *on_connection(struct loop_source *source, int fd, short reven
 		close(client_fd);
 		return NULL;
 	}
+	/* One that is silent must not keep debuggers out. */
+	drop_waiting_client(d);
 	d->client_fd = client_fd;
-	d->callbacks->stop_vm(d->user);
+	d->client_source = loop_add_fd(d->loop, client_fd, POLLIN, on_first_word, d);
 	return NULL;
 }
 
@@ -85,18 +111,17 @@ struct err *debugport_create(struct loop *loop, uint16_t port, const struct rund
 /* In the server process: keeps its two descriptors and stderr, and nothing else of the supervisor's. */
 static __attribute__((noreturn)) void run_server(const struct debugport *d, int client_fd, int stub_fd)
 {
-	bool spoke = false;
 	struct err *e;
 
 	for (int fd = 0; fd < FDS_MAX; fd++) {
 		if (fd != client_fd && fd != stub_fd && fd != STDERR_FILENO)
 			close(fd);
 	}
-	e = d->callbacks->serve(client_fd, stub_fd, &spoke);
+	e = d->callbacks->serve(client_fd, stub_fd);
 	if (e)
 		log_warn("debug session: %s", err_message(e));
 	err_destroy(e);
-	_exit(spoke ? 0 : STATUS_SILENT);
+	_exit(0);
 }
 
 static struct err *on_server_end(struct loop_source *source, int fd, short revents, void *user)
@@ -114,7 +139,7 @@ static struct err *on_server_end(struct loop_source *source, int fd, short reven
 
 		log_warn("the debug server ended: %s; the VM is as it was, and a debugger can attach again", how);
 	}
-	d->callbacks->client_gone(WIFEXITED(status) && WEXITSTATUS(status) == STATUS_SILENT, d->user);
+	d->callbacks->client_gone(d->user);
 	return NULL;
 }
 
@@ -133,28 +158,28 @@ static struct err *start_server(struct debugport *d, int client_fd)
 
 void debugport_vm_stopped(struct debugport *d)
 {
-	_cleanup_(close) int client_fd = steal_fd(&d->client_fd);
+	_cleanup_(close) int client_fd = -1;
 	struct err *e;
 
-	if (client_fd < 0)
+	if (d->client_fd < 0 || d->client_source)
 		return;
+	client_fd = steal_fd(&d->client_fd);
 	e = start_server(d, client_fd);
 	if (!e)
 		return;
 	log_warn("a debugger could not be served: %s", err_message(e));
 	err_destroy(e);
-	d->callbacks->client_gone(true, d->user);
+	d->callbacks->client_gone(d->user);
 }
 
 bool debugport_busy(const struct debugport *d)
 {
-	return d->client_fd >= 0 || d->server.pid > 0;
+	return (d->client_fd >= 0 && !d->client_source) || d->server.pid > 0;
 }
 
 void debugport_hang_up(struct debugport *d)
 {
-	if (d->client_fd >= 0)
-		close(steal_fd(&d->client_fd));
+	drop_waiting_client(d);
 	loop_remove(steal(&d->server_source));
 	process_deinit(&d->server);
 }

@@ -2,6 +2,8 @@
  * The debug port: listens on 127.0.0.1, and gives each debug client a server process of its own that stands between it
  * and QEMU's stub. QEMU stops the VM when its stub is connected to, and says so out of turn; so the VM is stopped
  * first, by QMP, and the stub has nothing to say before it is asked.
+ *
+ * A debugger speaks first. Whoever connects and says nothing (a port scanner, say) is not served, and the VM runs on.
  */
 #pragma once
 
@@ -11,16 +13,14 @@
 #include "base/loop.h"
 #include "supervisor/rundir.h"
 
-/*
- * What a server process does: blocks until the session is over. Sets *ret_spoke if the client ever said a word.
- */
-typedef struct err *(*debugport_serve)(int client_fd, int stub_fd, bool *ret_spoke);
+/* What a server process does: blocks until the session is over. */
+typedef struct err *(*debugport_serve)(int client_fd, int stub_fd);
 
 struct debugport_callbacks {
-	/* A client has come: stop the VM, then call debugport_vm_stopped(). */
+	/* A client has spoken: stop the VM, then call debugport_vm_stopped(). */
 	void (*stop_vm)(void *user);
-	/* The client is gone. silent: it never said a word (a port scanner, say); the VM may go on as it was. */
-	void (*client_gone)(bool silent, void *user);
+	/* The client is gone, or could not be served; the VM is as that left it. */
+	void (*client_gone)(void *user);
 	debugport_serve serve;
 };
 

@@ -6,7 +6,6 @@
 struct relay {
 	struct loop *loop;
 	struct stream *sides[2]; /* the client, the stub */
-	bool spoke;
 };
 
 enum { BACKLOG_MAX = 1 << 20 };
@@ -21,8 +20,6 @@ static struct err *on_data(struct stream *s, const char *bytes, size_t len, void
 	struct relay *r = user;
 	struct stream *to = other_side(r, s);
 
-	if (s == r->sides[0])
-		r->spoke = true;
 	stream_write(to, bytes, len);
 	if (stream_pending(to) > BACKLOG_MAX)
 		stream_pause(s, true);
@@ -46,7 +43,7 @@ static struct err *on_closed(struct stream *s, void *user)
 
 static const struct stream_callbacks callbacks = { .data = on_data, .closed = on_closed, .drained = on_drained };
 
-struct err *relay_run(int client_fd, int stub_fd, bool *ret_spoke)
+struct err *relay_run(int client_fd, int stub_fd)
 {
 	_cleanup_(loop_destroy) struct loop *loop = loop_create();
 	struct relay r = { .loop = loop };
@@ -57,6 +54,5 @@ struct err *relay_run(int client_fd, int stub_fd, bool *ret_spoke)
 	e = loop_run(loop);
 	stream_destroy(r.sides[0]);
 	stream_destroy(r.sides[1]);
-	*ret_spoke = r.spoke;
 	return e;
 }

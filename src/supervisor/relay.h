@@ -4,9 +4,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
 #include "base/err.h"
 
-/* Blocks. Both descriptors stay the caller's. *ret_spoke: the client has sent something. */
-struct err *relay_run(int client_fd, int stub_fd, bool *ret_spoke) err_must_check;
+/* Blocks. Both descriptors stay the caller's. */
+struct err *relay_run(int client_fd, int stub_fd) err_must_check;

@@ -25,7 +25,7 @@ void vm_record_destroy(struct vm_record *r)
 {
 	if (!r)
 		return;
-	char *const strings[] = { r->name,    r->dir,	   r->accel,   r->cmdline, r->kernel,	  r->vmlinux,
+	char *const strings[] = { r->name,     r->dir,     r->accel,   r->cmdline,   r->kernel,     r->vmlinux,
 				  r->build_id, r->release, r->srctree, r->build_dir, r->gdb_scripts };
 
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
@@ -91,8 +91,8 @@ char *vm_record_format(const struct vm_record *r)
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		json_object_object_add(object, fields[i].name, field_to_json(r, &fields[i]));
-	text = xasprintf("%s\n", json_object_to_json_string_ext(
-					 object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	text = xasprintf("%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
+										JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(object);
 	return text;
 }
@@ -184,7 +184,8 @@ static struct err *rundir_root(char **ret)
 	else
 		root = xasprintf("%s/ktb-%u", tmp && *tmp == '/' ? tmp : "/tmp", geteuid());
 	if (mkdir(root, 0700) < 0 && errno != EEXIST)
-		return err_append(err_os(errno, "create folder %s", root), "; set XDG_RUNTIME_DIR to a folder of yours");
+		return err_append(err_os(errno, "create folder %s", root),
+				  "; set XDG_RUNTIME_DIR to a folder of yours");
 	TRY(check_private(root));
 	*ret = steal(&root);
 	return NULL;

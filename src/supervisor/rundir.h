@@ -24,22 +24,22 @@
 /* What is known of a running VM. Strings are NULL where they are not known; paths are absolute. */
 struct vm_record {
 	char *name;
-	char *dir;          /* the run directory */
-	pid_t pid;          /* of the supervisor */
-	uint16_t port;      /* of the debug port on 127.0.0.1; 0: none */
-	char *accel;        /* "tcg" or "kvm" */
-	uint64_t memory;    /* bytes */
+	char *dir;       /* the run directory */
+	pid_t pid;       /* of the supervisor */
+	uint16_t port;   /* of the debug port on 127.0.0.1; 0: none */
+	char *accel;     /* "tcg" or "kvm" */
+	uint64_t memory; /* bytes */
 	uint32_t cpus;
-	uint64_t started;   /* seconds since 1970 */
+	uint64_t started; /* seconds since 1970 */
 	bool kaslr;
-	char *cmdline;      /* kernel parameters */
-	char *kernel;       /* the file that was booted */
+	char *cmdline; /* kernel parameters */
+	char *kernel;  /* the file that was booted */
 	char *vmlinux;
-	char *build_id;     /* of vmlinux when it was booted, hexadecimal */
-	char *release;      /* kernel release */
+	char *build_id; /* of vmlinux when it was booted, hexadecimal */
+	char *release;  /* kernel release */
 	char *srctree;
-	char *build_dir;    /* Kbuild's output folder */
-	char *gdb_scripts;  /* vmlinux-gdb.py */
+	char *build_dir;   /* Kbuild's output folder */
+	char *gdb_scripts; /* vmlinux-gdb.py */
 };
 
 void vm_record_destroy(struct vm_record *r);

@@ -22,7 +22,7 @@
 #include "base/process.h"
 #include "base/sock.h"
 #include "base/stream.h"
-#include "guest/protocol.h"
+#include "guest/frame.h"
 #include "supervisor/console.h"
 #include "supervisor/control.h"
 #include "vm/panic.h"
@@ -31,17 +31,18 @@
 
 enum {
 	STDERR_KEEP = 8192,       /* what QEMU last said */
-	QUIT_TIMEOUT_MS = 3000,   /* QEMU asked to quit: then it is killed */
-	STOP_TIMEOUT_MS = 15000,  /* guest asked to power off: then QEMU is asked */
-	EARLY_RESETS_MAX = 3,     /* resets in a row before init is up: the kernel doesn't boot */
+	START_TIMEOUT_MS = 60000, /* see struct supervisor_patience */
+	QUIT_TIMEOUT_MS = 3000,
+	STOP_TIMEOUT_MS = 15000,
+	EARLY_RESETS_MAX = 3, /* resets in a row before init is up: the kernel doesn't boot */
 };
 
 enum outcome {
 	OUTCOME_NONE,
 	OUTCOME_POWEROFF,
-	OUTCOME_ENDED,     /* by the user: a key, ktb stop, the debugger, the monitor */
+	OUTCOME_ENDED, /* by the user: a key, ktb stop, the debugger, the monitor */
 	OUTCOME_SIGNAL,
-	OUTCOME_BROKEN,    /* QEMU died, or can't go on */
+	OUTCOME_BROKEN, /* QEMU died, or can't go on */
 	OUTCOME_TRY_TCG,
 };
 
@@ -57,22 +58,23 @@ struct supervisor {
 
 	struct qemu qemu;
 	struct qmp *qmp;
-	struct stream *init; /* init's port */
+	struct stream *init;     /* init's port */
 	struct stream *messages; /* QEMU's stderr */
 	struct buf last_words;
 	struct loop_source *ended;
 	struct loop_source *timer;
 
-	bool init_up;      /* init has opened its port */
-	bool was_up;       /* ... at some time since QEMU started */
-	bool running;      /* the CPUs run */
-	bool panicked;     /* since the last reset */
+	bool started;  /* QEMU has answered */
+	bool init_up;  /* init has opened its port */
+	bool was_up;   /* ... at some time since QEMU started */
+	bool running;  /* the CPUs run */
+	bool panicked; /* since the last reset */
 	bool ever_panicked;
 	bool resetting;
 	unsigned int early_resets;
 	uint16_t rows, cols; /* 0: not known */
 	struct panic_watch panic;
-	const char *status;  /* as control answers it */
+	const char *status; /* as control answers it */
 
 	enum outcome outcome;
 	int signal_number;
@@ -88,13 +90,14 @@ static struct err *kill_qemu(struct loop_source *source, int fd, short revents, 
 	(void)fd;
 	(void)revents;
 	s->timer = NULL;
-	log_debug("QEMU did not quit in time and is killed");
+	log_debug("QEMU did not do in time what it was asked for, and is killed");
 	process_kill(&s->qemu.process, SIGKILL);
 	return NULL;
 }
 
-static void start_timer(struct supervisor *s, unsigned int ms, loop_callback cb)
+static void start_timer(struct supervisor *s, unsigned int ms, unsigned int usual_ms, loop_callback cb)
 {
+	ms = ms ? ms : usual_ms;
 	loop_remove(s->timer);
 	s->timer = loop_add_timer(s->loop, now_ns() + ms * NSEC_PER_MSEC, cb, s);
 }
@@ -102,11 +105,14 @@ static void start_timer(struct supervisor *s, unsigned int ms, loop_callback cb)
 /* Decides how it ended, unless that is decided already, and has QEMU quit. */
 static void end_vm(struct supervisor *s, enum outcome outcome)
 {
+	/* It is quitting already; but who wants the end doesn't want it started again. */
+	if (s->outcome == OUTCOME_TRY_TCG)
+		s->outcome = outcome;
 	if (s->outcome != OUTCOME_NONE)
 		return;
 	s->outcome = outcome;
 	qmp_command(s->qmp, "quit", NULL, NULL, NULL);
-	start_timer(s, QUIT_TIMEOUT_MS, kill_qemu);
+	start_timer(s, s->params->patience.quit, QUIT_TIMEOUT_MS, kill_qemu);
 }
 
 static struct err *quit_late(struct loop_source *source, int fd, short revents, void *user)
@@ -124,27 +130,19 @@ static struct err *quit_late(struct loop_source *source, int fd, short revents, 
 
 /* --- Init's port --- */
 
-static void send_frame(struct supervisor *s, enum ktb_frame_type type, const uint16_t *words, size_t n)
+static void send_frame(struct supervisor *s, const uint8_t *frame, size_t len)
 {
-	unsigned char frame[KTB_FRAME_HEADER + 8] = { 0 };
-
-	if (!s->init || !s->init_up)
-		return;
-	frame[0] = (unsigned char)(2 * n);
-	frame[4] = (unsigned char)type;
-	for (size_t i = 0; i < n; i++) {
-		frame[KTB_FRAME_HEADER + 2 * i] = (unsigned char)(words[i] & 0xff);
-		frame[KTB_FRAME_HEADER + 2 * i + 1] = (unsigned char)(words[i] >> 8);
-	}
-	stream_write(s->init, frame, KTB_FRAME_HEADER + 2 * n);
+	if (s->init && s->init_up)
+		stream_write(s->init, frame, len);
 }
 
 static void send_size(struct supervisor *s)
 {
-	const uint16_t words[] = { s->rows, s->cols };
+	const struct frame_winsize size = { .rows = s->rows, .cols = s->cols };
+	uint8_t frame[KTB_FRAME_SMALL];
 
 	if (s->rows)
-		send_frame(s, KTB_FRAME_WINSIZE, words, ARRAY_SIZE(words));
+		send_frame(s, frame, frame_put_winsize(frame, &size));
 }
 
 static void on_resize(uint16_t rows, uint16_t cols, void *user)
@@ -214,8 +212,8 @@ static void handle_panic(struct supervisor *s)
 		console_note(s->console,
 			     "the guest panicked: %s\n"
 			     "The VM is paused as it was; look at it with: ktb gdb%s%s. End it with %s.",
-			     panic_text(s), streq(s->vm.name, "vm") ? "" : " --name ", streq(s->vm.name, "vm") ? "" : s->vm.name,
-			     s->params->terminal ? "Ctrl-a x" : "ktb stop");
+			     panic_text(s), streq(s->vm.name, "vm") ? "" : " --name ",
+			     streq(s->vm.name, "vm") ? "" : s->vm.name, s->params->terminal ? "Ctrl-a x" : "ktb stop");
 		return;
 	case ON_PANIC_REBOOT:
 		console_note(s->console, "the guest panicked: %s; starting it again", panic_text(s));
@@ -251,11 +249,11 @@ static void handle_guest_reset(struct supervisor *s)
 static void handle_shutdown(struct supervisor *s, struct json_object *data)
 {
 	struct json_object *value = NULL;
-	const char *reason = json_object_object_get_ex(data, "reason", &value) ? json_object_get_string(value) : "";
+	const char *reason = json_object_object_get_ex(data, "reason", &value) ? json_object_get_string(value) : NULL;
 
+	reason = reason ? reason : "";
 	log_debug("QEMU: shutdown, %s", reason);
-	if (streq(reason, "guest-reset") || streq(reason, "host-qmp-system-reset") ||
-	    streq(reason, "subsystem-reset"))
+	if (streq(reason, "guest-reset") || streq(reason, "host-qmp-system-reset") || streq(reason, "subsystem-reset"))
 		handle_guest_reset(s);
 	else if (streq(reason, "guest-shutdown"))
 		end_vm(s, OUTCOME_POWEROFF);
@@ -275,8 +273,8 @@ static void handle_internal_error(struct supervisor *s)
 		end_vm(s, OUTCOME_TRY_TCG);
 		return;
 	}
-	console_note(s->console,
-		     "%s gave up on the guest (internal error)%s", s->vm.accel == VM_ACCEL_KVM ? "KVM" : "QEMU",
+	console_note(s->console, "%s gave up on the guest (internal error)%s",
+		     s->vm.accel == VM_ACCEL_KVM ? "KVM" : "QEMU",
 		     s->vm.accel == VM_ACCEL_KVM ? "; try --accel tcg" : "");
 	end_vm(s, OUTCOME_BROKEN);
 }
@@ -290,9 +288,9 @@ static struct err *on_status(struct json_object *answer, const char *error, void
 	if (error || !json_object_object_get_ex(answer, "status", &value))
 		return NULL;
 	status = json_object_get_string(value);
-	if (streq(status, "internal-error"))
+	if (status && streq(status, "internal-error"))
 		handle_internal_error(s);
-	else if (streq(status, "debug"))
+	else if (status && streq(status, "debug"))
 		s->status = "debug";
 	return NULL;
 }
@@ -373,13 +371,17 @@ static struct err *on_qemu_ended(struct loop_source *source, int fd, short reven
 
 static struct err *ask_guest_to_power_off(struct supervisor *s)
 {
+	uint8_t frame[KTB_FRAME_SMALL];
+
 	/* A guest that is stopped, or has no init of ours to ask, would only let us wait. */
-	if (!s->running || !s->init_up) {
+	if (!s->running || !s->init_up || s->outcome != OUTCOME_NONE) {
 		end_vm(s, OUTCOME_ENDED);
 		return NULL;
 	}
-	send_frame(s, KTB_FRAME_POWEROFF, NULL, 0);
-	start_timer(s, STOP_TIMEOUT_MS, quit_late);
+	send_frame(s, frame, frame_put_empty(frame, KTB_FRAME_POWEROFF));
+	/* Who asks again doesn't put it off. */
+	if (!s->timer)
+		start_timer(s, s->params->patience.stop, STOP_TIMEOUT_MS, quit_late);
 	return NULL;
 }
 
@@ -458,20 +460,46 @@ static void stop_for_client(void *user)
 	qmp_command(s->qmp, "stop", NULL, on_stopped, s);
 }
 
-static void client_gone(bool silent, void *user)
+static struct err *on_state_left(struct json_object *value, const char *error, void *user)
 {
 	struct supervisor *s = user;
 
-	if (s->outcome != OUTCOME_NONE || s->running || s->panicked)
-		return;
-	if (silent && !s->vm.wait)
-		qmp_command(s->qmp, "cont", NULL, NULL, NULL);
-	else if (!silent)
-		console_note(s->console, "the debugger is gone and left the VM stopped; attach again, or go on with %s",
-			     s->params->terminal ? "Ctrl-a c, then cont" : "ktb gdb -- -batch");
+	(void)value;
+	if (error || s->outcome != OUTCOME_NONE || s->running || s->panicked || debugport_busy(s->debugport))
+		return NULL;
+	console_note(s->console, "the debugger is gone and left the VM stopped; attach again, or go on with %s",
+		     s->params->terminal ? "Ctrl-a c, then cont" : "ktb gdb -- -batch");
+	return NULL;
+}
+
+/* What the debugger did last may still be on its way to us; QEMU's answer comes behind it. */
+static void client_gone(void *user)
+{
+	struct supervisor *s = user;
+
+	qmp_command(s->qmp, "query-status", NULL, on_state_left, s);
 }
 
 /* --- Putting it together --- */
+
+/* QEMU answers when the machine is complete: what it can't do has ended it before. */
+static struct err *on_first_answer(struct json_object *value, const char *error, void *user)
+{
+	struct supervisor *s = user;
+	bool first = !s->started;
+
+	(void)value;
+	if (error)
+		return NULL;
+	s->started = true;
+	/* Since the end was decided the timer is another one. */
+	if (s->outcome != OUTCOME_NONE)
+		return NULL;
+	loop_remove(steal(&s->timer));
+	if (first && s->params->started)
+		s->params->started(s->params->record, s->params->user);
+	return NULL;
+}
 
 static struct err *start_qemu(struct supervisor *s)
 {
@@ -486,7 +514,11 @@ static struct err *start_qemu(struct supervisor *s)
 	s->status = s->vm.wait ? "waiting" : "running";
 	s->outcome = OUTCOME_NONE;
 	s->init_up = s->was_up = s->panicked = s->resetting = false;
+	s->early_resets = 0;
+	buf_clear(&s->last_words);
 	memset(&s->panic, 0, sizeof(s->panic));
+	qmp_command(s->qmp, "query-status", NULL, on_first_answer, s);
+	start_timer(s, s->params->patience.start, START_TIMEOUT_MS, kill_qemu);
 	return NULL;
 }
 
@@ -512,10 +544,25 @@ static struct err *stop_qemu(struct supervisor *s, int *ret_status)
 	return NULL;
 }
 
+static const char *last_words(struct supervisor *s)
+{
+	return s->last_words.len ? strip(s->last_words.data) : "";
+}
+
+static struct err *start_failure(struct supervisor *s, int status, bool timeout)
+{
+	_cleanup_(free) char *how = process_describe_status(status);
+	const char *words = last_words(s);
+
+	return err_create(timeout ? ERR_TIMEOUT : ERR_OS, "%s %s (%s)%s%s", s->vm.qemu,
+			  timeout ? "gave no answer in time" : "ended before the VM ran", how,
+			  *words ? "; it said:\n" : " and said nothing", words);
+}
+
 static void report_death(struct supervisor *s, int status)
 {
 	_cleanup_(free) char *how = process_describe_status(status);
-	const char *words = s->last_words.len ? strip(s->last_words.data) : "";
+	const char *words = last_words(s);
 
 	console_note(s->console, "QEMU ended by itself (%s)%s%s", how, *words ? "; it said:\n" : " and said nothing",
 		     words);
@@ -531,8 +578,8 @@ static int exit_status(struct supervisor *s, int status)
 		report_death(s, status);
 		return SUPERVISOR_QEMU_DIED;
 	case OUTCOME_BROKEN:
-		if (s->last_words.len)
-			console_note(s->console, "QEMU said:\n%s", strip(s->last_words.data));
+		if (*last_words(s))
+			console_note(s->console, "QEMU said:\n%s", last_words(s));
 		return SUPERVISOR_QEMU_DIED;
 	case OUTCOME_SIGNAL:
 		return 128 + s->signal_number;
@@ -564,8 +611,9 @@ static struct err *set_up(struct supervisor *s)
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		TRY(loop_add_signal(s->loop, signals[i], on_signal, s));
 	TRY(sock_listen_at(rundir_fd(s->params->rundir), "stub.sock", &s->stub_fd));
-	s->debugport_callbacks =
-		(struct debugport_callbacks){ .stop_vm = stop_for_client, .client_gone = client_gone, .serve = s->params->serve };
+	s->debugport_callbacks = (struct debugport_callbacks){ .stop_vm = stop_for_client,
+							       .client_gone = client_gone,
+							       .serve = s->params->serve };
 	if (s->params->has_port)
 		TRY(debugport_create(s->loop, s->params->port, s->params->rundir, &s->debugport_callbacks, s,
 				     &s->debugport));
@@ -583,11 +631,14 @@ static struct err *run(struct supervisor *s, int *ret_status)
 	TRY(set_up(s));
 	TRY(start_qemu(s));
 	TRY(fill_record(s));
-	if (s->params->started)
-		s->params->started(s->params->record, s->params->user);
 	for (;;) {
+		bool timeout;
+
 		TRY(loop_run(s->loop));
+		timeout = !s->timer;
 		TRY(stop_qemu(s, &status));
+		if (!s->started && s->outcome == OUTCOME_NONE)
+			return start_failure(s, status, timeout);
 		if (s->outcome != OUTCOME_TRY_TCG)
 			break;
 		s->vm.accel = VM_ACCEL_TCG;

@@ -15,17 +15,25 @@ enum on_panic {
 	ON_PANIC_EXIT,
 };
 
+/* How long to wait, in ms; 0: as long as suits people and loaded machines. */
+struct supervisor_patience {
+	unsigned int start; /* for QEMU's first answer: then it is killed, and that is an error */
+	unsigned int quit;  /* for a QEMU that was asked to quit: then it is killed */
+	unsigned int stop;  /* for a guest that was asked to power off: then QEMU is asked */
+};
+
 struct supervisor_params {
 	struct vm_params vm;
 	bool accel_auto; /* KVM that fails early in boot is replaced by TCG */
 	enum on_panic on_panic;
+	struct supervisor_patience patience;
 	bool has_port;
-	uint16_t port;                  /* 0: a free one */
-	debugport_serve serve;          /* what a debug client's server process does */
-	struct terminal *terminal;      /* NULL: in the background */
+	uint16_t port;             /* 0: a free one */
+	debugport_serve serve;     /* what a debug client's server process does */
+	struct terminal *terminal; /* NULL: in the background */
 	const struct rundir *rundir;
-	struct vm_record *record;       /* the supervisor fills in what it knows (port, accel, pid) and writes it */
-	/* Called once the VM runs and its record is written. May be NULL. */
+	struct vm_record *record; /* the supervisor fills in what it knows (port, accel, pid) and writes it */
+	/* Called once, when QEMU has the VM ready and its record is written. May be NULL. */
 	void (*started)(const struct vm_record *record, void *user);
 	void *user;
 };
@@ -39,6 +47,6 @@ enum {
 
 /*
  * Runs the VM to its end. *ret_status is what `ktb vm` exits with: the above, or 128 + the number of the signal that
- * ended it. An error means that the VM could not be run.
+ * ended it. An error means that the VM could not be run; what QEMU said about it is in the message.
  */
 struct err *supervisor_run(const struct supervisor_params *params, int *ret_status) err_must_check;

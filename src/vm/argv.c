@@ -40,12 +40,18 @@ static void add_kernel(const struct vm_params *p, struct strv *argv)
 static void add_devices(struct strv *argv)
 {
 	strv_add_all(argv, (const char *const[]){
-				   "-device", "pvpanic-pci",
-				   "-netdev", "user,id=net0",
-				   "-device", "virtio-net-pci,netdev=net0,romfile=",
-				   "-device", "virtio-rng-pci",
-				   "-device", "virtio-serial-pci,max_ports=2",
-				   "-device", "virtserialport,id=init,chardev=init,name=" VM_INIT_PORT,
+				   "-device",
+				   "pvpanic-pci",
+				   "-netdev",
+				   "user,id=net0",
+				   "-device",
+				   "virtio-net-pci,netdev=net0,romfile=",
+				   "-device",
+				   "virtio-rng-pci",
+				   "-device",
+				   "virtio-serial-pci,max_ports=2",
+				   "-device",
+				   "virtserialport,id=init,chardev=init,name=" VM_INIT_PORT,
 				   NULL,
 			   });
 }
@@ -80,12 +86,17 @@ void vm_argv(const struct vm_params *p, const struct vm_channels *c, struct strv
 	strv_add(argv, "-chardev");
 	strv_addf(argv, "socket,id=stub,fd=%d,server=on,wait=off", c->stub_fd);
 	strv_add_all(argv, (const char *const[]){
-				   "-serial", "chardev:serial",
-				   "-mon", "chardev=qmp,mode=control",
-				   "-mon", "chardev=hmp,mode=readline",
-				   "-gdb", "chardev:stub",
+				   "-serial",
+				   "chardev:serial",
+				   "-mon",
+				   "chardev=qmp,mode=control",
+				   "-mon",
+				   "chardev=hmp,mode=readline",
+				   "-gdb",
+				   "chardev:stub",
 				   /* Whatever ends the guest only stops it: the supervisor decides what comes next. */
-				   "-action", "panic=pause,reboot=shutdown,shutdown=pause",
+				   "-action",
+				   "panic=pause,reboot=shutdown,shutdown=pause",
 				   NULL,
 			   });
 	add_devices(argv);
@@ -99,9 +110,12 @@ void vm_argv_by_hand(const struct vm_params *p, uint16_t port, struct strv *argv
 	strv_add(argv, "-object");
 	strv_addf(argv, "memory-backend-memfd,id=ram,size=%lluM,share=on", (unsigned long long)(p->memory / MIB));
 	strv_add_all(argv, (const char *const[]){
-				   "-serial", "mon:stdio",
-				   "-chardev", "null,id=init",
-				   "-action", "panic=pause",
+				   "-serial",
+				   "mon:stdio",
+				   "-chardev",
+				   "null,id=init",
+				   "-action",
+				   "panic=pause",
 				   NULL,
 			   });
 	if (port) {

@@ -22,8 +22,8 @@ struct vm_params {
 	uint64_t memory;     /* bytes */
 	unsigned int cpus;
 	enum vm_accel accel;
-	bool wait;                      /* CPUs held at reset (-S) */
-	const struct strv *extra_args;  /* behind all others; NULL: none */
+	bool wait;                     /* CPUs held at reset (-S) */
+	const struct strv *extra_args; /* behind all others; NULL: none */
 };
 
 /* The name of init's virtio-serial port, as guest/protocol.h has it. */
@@ -33,12 +33,12 @@ struct vm_params {
  * The ends of the VM's channels that QEMU inherits. Descriptors keep their numbers in the child.
  */
 struct vm_channels {
-	int ram_fd;    /* memfd, sealed to the size of the RAM */
-	int dir_fd;    /* folder with the FIFOs serial.in and serial.out: ttyS0 */
-	int qmp_fd;    /* stream sockets: machine protocol, */
-	int hmp_fd;    /* monitor for people, */
-	int init_fd;   /* init's virtio-serial port */
-	int stub_fd;   /* listening UNIX socket of the GDB stub */
+	int ram_fd;  /* memfd, sealed to the size of the RAM */
+	int dir_fd;  /* folder with the FIFOs serial.in and serial.out: ttyS0 */
+	int qmp_fd;  /* stream sockets: machine protocol, */
+	int hmp_fd;  /* monitor for people, */
+	int init_fd; /* init's virtio-serial port */
+	int stub_fd; /* listening UNIX socket of the GDB stub */
 };
 
 /* The command line of a VM under a supervisor. */

@@ -42,6 +42,7 @@ struct probe {
 	struct report *report;
 	int kvm, vm, vcpu;
 	struct kvm_run *run;
+	size_t run_size;
 	void *memory; /* GUEST_MEMORY_SIZE bytes */
 	struct guest_features features;
 	size_t announced; /* checks that the guest has begun; one more when it is through */
@@ -103,7 +104,7 @@ static bool open_device(struct probe *p, const char *device)
 
 static bool create_vm(struct probe *p)
 {
-	int version;
+	int version = 0;
 
 	if (!CALL(p, p->kvm, KVM_GET_API_VERSION, NULL, &version))
 		return false;
@@ -131,14 +132,15 @@ static bool add_memory(struct probe *p)
 
 static bool create_vcpu(struct probe *p)
 {
-	int size;
+	int size = 0;
 
 	if (!CALL(p, p->kvm, KVM_GET_VCPU_MMAP_SIZE, NULL, &size) || !CALL(p, p->vm, KVM_CREATE_VCPU, NULL, &p->vcpu))
 		return false;
-	if ((size_t)size < sizeof(*p->run) || size > VCPU_MEMORY_MAX)
+	if (size < (int)sizeof(*p->run) || size > VCPU_MEMORY_MAX)
 		return unusable(p, "KVM's vCPU has %d bytes of shared memory", size);
 	doing(p, "mmap");
-	p->run = p->ops->map(p->ops->data, p->vcpu, (size_t)size);
+	p->run_size = (size_t)size;
+	p->run = p->ops->map(p->ops->data, p->vcpu, p->run_size);
 	if (p->run == MAP_FAILED)
 		return unusable(p, "KVM's vCPU can't be mapped: %s", strerror(errno));
 	return true;
@@ -208,7 +210,7 @@ static bool take_announcement(struct probe *p)
 	uint8_t number;
 
 	if (run->io.direction != KVM_EXIT_IO_OUT || run->io.port != GUEST_PORT || run->io.size != 1 ||
-	    run->io.data_offset >= VCPU_MEMORY_MAX)
+	    run->io.data_offset >= p->run_size)
 		return unusable(p, "KVM reports port I/O that the guest didn't do");
 	number = ((const uint8_t *)run)[run->io.data_offset];
 	if (number != p->announced || number > checks)

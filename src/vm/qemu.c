@@ -78,7 +78,8 @@ static struct err *make_channels(struct qemu *q, struct theirs *t)
 	return NULL;
 }
 
-static struct err *spawn(const struct vm_params *params, int dir_fd, int stub_fd, struct qemu *q, const struct theirs *t)
+static struct err *spawn(const struct vm_params *params, int dir_fd, int stub_fd, struct qemu *q,
+			 const struct theirs *t)
 {
 	const struct vm_channels channels = {
 		.ram_fd = q->ram_fd,
@@ -124,7 +125,7 @@ struct err *qemu_start(const struct vm_params *params, int dir_fd, int stub_fd, 
 void qemu_deinit(struct qemu *q)
 {
 	int *const fds[] = { &q->ram_fd, &q->serial_out_fd, &q->serial_in_fd, &q->qmp_fd,
-				 &q->hmp_fd, &q->init_fd,	&q->stderr_fd };
+			     &q->hmp_fd, &q->init_fd,       &q->stderr_fd };
 
 	process_deinit(&q->process);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {

@@ -9,13 +9,16 @@
 /* Descriptors are ours; -1 where handed on. */
 struct qemu {
 	struct process process;
-	int ram_fd; /* read and write: never to be handed to others as it is */
+	int ram_fd;        /* read and write: never to be handed to others as it is */
 	int serial_out_fd; /* what the guest writes to ttyS0 */
 	int serial_in_fd;  /* what it reads there; only to be written to */
 	int qmp_fd, hmp_fd, init_fd, stderr_fd;
 };
 
-#define QEMU_INIT { PROCESS_INIT, -1, -1, -1, -1, -1, -1, -1 }
+#define QEMU_INIT                                                                                                      \
+	{                                                                                                              \
+		PROCESS_INIT, -1, -1, -1, -1, -1, -1, -1                                                               \
+	}
 
 /*
  * Starts QEMU. It dies with the calling thread. stub_fd is a listening UNIX socket for its GDB stub; it stays the

@@ -18,9 +18,9 @@ enum qmp_kind {
 
 struct qmp_message {
 	enum qmp_kind kind;
-	uint64_t id;             /* of the command that is answered; 0: none */
-	const char *event;       /* name of the event; belongs to object */
-	const char *description; /* what went wrong; belongs to object */
+	uint64_t id;              /* of the command that is answered; 0: none */
+	const char *event;        /* name of the event; belongs to object */
+	const char *description;  /* what went wrong; belongs to object */
 	struct json_object *data; /* the event's data or the command's answer; belongs to object; may be NULL */
 	struct json_object *object;
 };

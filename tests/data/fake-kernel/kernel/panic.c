@@ -1,0 +1,7 @@
+void panic(const char *text);
+
+void panic(const char *text)
+{
+	for (;;)
+		(void)text;
+}

@@ -1,0 +1,1 @@
+# Where the kernel's own GDB scripts begin.

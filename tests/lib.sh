@@ -1,0 +1,189 @@
+# shellcheck shell=sh
+# Helpers for the shell tests. A test begins with
+#
+#	# shellcheck source=tests/lib.sh
+#	. "$(dirname "$0")/../lib.sh"
+#
+# calls `ok NAME` or `not_ok NAME` (mostly through the expect_ functions) for each thing it tried, and ends with `finish`.
+# Each test has a folder of its own, $tmp, which goes with it; what it starts it hands to `at_exit`. $root is the
+# project, $KTB the program under test.
+
+set -u
+
+root=$(cd "$(dirname "$0")/../.." && pwd -P)
+KTB=${KTB:-$root/.build/ktb}
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/ktb-test.XXXXXX") || exit 1
+tests_passed=0
+tests_failed=0
+exit_commands=
+status=0
+stdout=
+stderr=
+
+# at_exit COMMAND: runs it (a line of shell) when the test ends, however it ends; the last one first.
+at_exit()
+{
+	exit_commands="$1
+$exit_commands"
+}
+
+cleanup()
+{
+	eval "$exit_commands"
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+ok()
+{
+	tests_passed=$((tests_passed + 1))
+	echo "ok - $1"
+}
+
+# not_ok NAME [DETAIL]
+not_ok()
+{
+	tests_failed=$((tests_failed + 1))
+	echo "not ok - $1"
+	[ -z "${2-}" ] || printf '%s\n' "$2" | sed 's/^/# /'
+}
+
+# skip NAME WHY: what can't be tried here. In CI that is a failure: nothing passes by being skipped.
+skip()
+{
+	if [ -n "${CI-}" ]; then
+		not_ok "$1" "can't be run here: $2"
+	else
+		echo "ok - $1 # SKIP $2"
+	fi
+}
+
+finish()
+{
+	[ "$((tests_passed + tests_failed))" -gt 0 ] || not_ok "$(basename "$0")" 'no test was run'
+	[ "$tests_failed" = 0 ]
+	exit
+}
+
+# run COMMAND...: sets $status, $stdout and $stderr.
+run()
+{
+	ran="$*"
+	"$@" >"$tmp/stdout" 2>"$tmp/stderr" </dev/null
+	status=$?
+	stdout=$(cat "$tmp/stdout")
+	stderr=$(cat "$tmp/stderr")
+}
+
+# What the last `run` did, for a failure's report.
+last_run()
+{
+	printf 'command: %s\nstatus: %s\nstdout: %s\nstderr: %s\n' "$ran" "$status" "$stdout" "$stderr"
+}
+
+# expect NAME COMMAND...: ok if the command succeeds.
+expect()
+{
+	_name=$1
+	shift
+	if "$@"; then
+		ok "$_name"
+	else
+		not_ok "$_name" "$(last_run)"
+	fi
+}
+
+# expect_status NAME STATUS: of the last run.
+expect_status()
+{
+	expect "$1" [ "$status" = "$2" ]
+}
+
+# matches TEXT REGEX (extended), over several lines; expect_match NAME REGEX looks at stdout, expect_error at stderr.
+matches()
+{
+	printf '%s\n' "$1" | grep -Eq -e "$2"
+}
+
+expect_match()
+{
+	expect "$1" matches "$stdout" "$2"
+}
+
+expect_error()
+{
+	expect "$1" matches "$stderr" "$2"
+}
+
+expect_equal()
+{
+	if [ "$2" = "$3" ]; then
+		ok "$1"
+	else
+		not_ok "$1" "expected: $3
+got:      $2"
+	fi
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds. False if it didn't in time.
+wait_for()
+{
+	_tries=$(($1 * 10))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		_tries=$((_tries - 1))
+		[ "$_tries" -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
+# as_user COMMAND...: as one who isn't root, if we are; else just as ourselves.
+as_user()
+{
+	if [ "$(id -u)" = 0 ]; then
+		setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+	else
+		"$@"
+	fi
+}
+
+# A terminal of 80 by 24: term_start COMMAND (a line of shell), then term_send KEYS... (tmux's names: Enter, C-c),
+# term_screen, and term_wait SECONDS REGEX, which is false if the screen didn't show it in time.
+term_tmux()
+{
+	tmux -S "$tmp/tmux" -f /dev/null "$@"
+}
+
+term_start()
+{
+	at_exit 'term_stop'
+	term_tmux new-session -d -x 80 -y 24 "$1"
+	term_tmux set-option -g remain-on-exit on >/dev/null
+}
+
+term_send()
+{
+	term_tmux send-keys "$@"
+}
+
+term_screen()
+{
+	term_tmux capture-pane -p -J
+}
+
+term_shows()
+{
+	matches "$(term_screen)" "$1"
+}
+
+term_wait()
+{
+	wait_for "$1" term_shows "$2"
+}
+
+term_stop()
+{
+	term_tmux kill-server 2>/dev/null
+}
