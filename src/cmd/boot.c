@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "base/paths.h"
 #include "cmd/build.h"
-#include "initramfs/image.h"
 #include "supervisor/relay.h"
 #include "vm/kvm_probe.h"
 
@@ -74,9 +73,12 @@ static char *make_cmdline(const struct config *cfg, const struct supervisor_para
 	/* It must follow kgdboc=. */
 	if (config_bool(cfg, OPT_VM_KGDB_WAIT))
 		strv_add(&words, "kgdbwait");
-	/* Under emulation the timer check can fail for want of speed, and then the kernel panics. */
+	/*
+	 * Under emulation the timer check can fail for want of speed, and then the kernel panics; and QEMU's TSC is one
+	 * clock for all CPUs, whatever the kernel's measurements say.
+	 */
 	if (p->vm.accel == VM_ACCEL_TCG)
-		strv_add(&words, "no_timer_check");
+		strv_add(&words, "no_timer_check tsc=reliable");
 	if (terminal && terminal_size(terminal, &rows, &cols))
 		strv_addf(&words, "ktb.rows=%u ktb.cols=%u", rows, cols);
 	if (terminal && terminal_is_interactive(terminal) && is_terminal_name(term))
@@ -103,20 +105,6 @@ static struct err *check_size(const struct config *cfg)
 	if (cpus < 1 || cpus > CPUS_MAX)
 		return err_create(ERR_USAGE, "--cpus: from 1 to %d", CPUS_MAX);
 	return NULL;
-}
-
-static struct err *make_image(const struct config *cfg, const struct manifest *m, char **ret)
-{
-	_cleanup_(free) char *init = NULL;
-
-	TRY(guest_init_path(&init));
-	const struct initramfs_params params = {
-		.init = init,
-		.modules_root = m->modules,
-		.files = config_list(cfg, OPT_VM_FILES),
-	};
-
-	return initramfs_make(&params, ret);
 }
 
 static struct vm_record *make_record(const struct config *cfg, const struct boot *b, const struct manifest *m)
@@ -153,7 +141,7 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 	TRY(build_kernel(cfg, &built));
 	kernel = &built->kernel;
 	TRY(choose_accel(cfg, p));
-	TRY(make_image(cfg, kernel, &b.initrd));
+	TRY(build_image(cfg, kernel, &b.initrd));
 	b.kernel = xstrdup(config_bool(cfg, OPT_VM_KASLR) ? kernel->bzimage : kernel->vmlinux);
 	b.cmdline = make_cmdline(cfg, p, size_of);
 	for (size_t i = 0; i < config_list(cfg, OPT_VM_QEMU_ARGS)->n; i++)
@@ -258,8 +246,8 @@ struct err *boot_foreground(struct boot *b, struct terminal *terminal, int *ret_
 static struct err *leave_terminal(const struct rundir *dir)
 {
 	_cleanup_(close) int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	_cleanup_(close) int log_fd =
-		openat(rundir_fd(dir), "ktb.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	_cleanup_(close) int log_fd = openat(rundir_fd(dir), "ktb.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
+					     0600);
 
 	if (null_fd < 0 || log_fd < 0)
 		return err_os(errno, "create %s/ktb.log", rundir_path(dir));
@@ -279,7 +267,7 @@ static void report_started(const struct vm_record *r, void *user)
 
 /* What goes back through the pipe: "ok", or the code of the error as a letter and its message. */
 static __attribute__((noreturn)) void run_background(struct boot *b, struct rundir *dir, bool follow_parent,
-							 int report_fd)
+						     int report_fd)
 {
 	int status = SUPERVISOR_QEMU_DIED;
 	struct err *e;

@@ -2,13 +2,17 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/paths.h"
+#include "base/progress.h"
 #include "cmd/cmd.h"
+#include "cmd/gdb_program.h"
+#include "initramfs/image.h"
 
 enum { FRAGMENT_MAX = 1 << 20 };
 
@@ -57,27 +61,19 @@ static struct err *merge_requests(const struct config *cfg, struct fragment_set 
 	return NULL;
 }
 
-static struct err *choose_base(const struct config *cfg, char **ret)
-{
-	const char *base = config_string(cfg, OPT_KERNEL_BASE);
-
-	if (!base)
-		return err_create(ERR_USAGE, "--base: expected tiny, defconfig, or a configuration file");
-	*ret = streq(base, "tiny") || streq(base, "defconfig") ? xstrdup(base) : path_absolute(base, NULL);
-	return NULL;
-}
-
 /* Calls kbuild_run() or kbuild_find() with what the configuration says. */
 static struct err *with_params(const struct config *cfg,
 			       struct err *(*f)(const struct kbuild_params *p, struct kbuild_result **ret),
 			       struct kbuild_result **ret)
 {
 	_cleanup_(fragment_set_destroy) struct fragment_set *requests = fragment_set_create();
-	_cleanup_(free) char *cache = NULL, *base = NULL;
+	const char *base = config_string(cfg, OPT_KERNEL_BASE);
+	_cleanup_(free) char *cache = NULL;
 	const char *cc = config_string(cfg, OPT_KERNEL_CC);
 
+	if (!base)
+		return err_create(ERR_USAGE, "--base: expected tiny, defconfig, or a configuration file");
 	TRY(cache_dir(&cache));
-	TRY(choose_base(cfg, &base));
 	TRY(merge_requests(cfg, requests));
 	const struct kbuild_params p = {
 		.source = config_string(cfg, OPT_KERNEL_SOURCE),
@@ -94,16 +90,34 @@ static struct err *with_params(const struct config *cfg,
 	return f(&p, ret);
 }
 
+/* So that GDB starts as fast the first time as ever after. Nobody waits for it, and nothing fails without. */
+static void start_gdb_index(const struct config *cfg, const struct manifest *m)
+{
+	_cleanup_(gdb_program_deinit) struct gdb_program program = GDB_PROGRAM_INIT;
+	_cleanup_(free) char *dir = NULL;
+	struct err *e = gdb_program_find(config_string(cfg, OPT_GDB_PROGRAM), &program);
+
+	if (!e)
+		e = gdb_index_dir(&dir);
+	if (!e)
+		e = gdb_index_start(&program, m->vmlinux, dir, m->build_id);
+	if (e)
+		log_debug("no index for GDB: %s", err_message(e));
+	err_destroy(e);
+}
+
 struct err *build_kernel(const struct config *cfg, struct kbuild_result **ret)
 {
 	_cleanup_(free) char *duration = NULL;
 
 	TRY(with_params(cfg, kbuild_run, ret));
 	duration = format_duration((*ret)->duration_ns);
-	if ((*ret)->built)
+	if ((*ret)->built) {
 		log_info("kernel %s built in %s", (*ret)->kernel.release, duration);
-	else
-		log_debug("kernel %s is up to date (looked for %s)", (*ret)->kernel.release, duration);
+		start_gdb_index(cfg, &(*ret)->kernel);
+		return NULL;
+	}
+	log_debug("kernel %s is up to date (looked for %s)", (*ret)->kernel.release, duration);
 	return NULL;
 }
 
@@ -112,31 +126,73 @@ struct err *build_find(const struct config *cfg, struct kbuild_result **ret)
 	return with_params(cfg, kbuild_find, ret);
 }
 
-static void print_paths(const struct manifest *m)
+static void show_image_progress(uint64_t done, uint64_t total, void *data)
+{
+	progress_update(data, "image of the guest: %llu of %llu MB", (unsigned long long)(done / MIB),
+			(unsigned long long)(total / MIB));
+}
+
+struct err *build_image(const struct config *cfg, const struct manifest *kernel, char **ret)
+{
+	_cleanup_(free) char *init = NULL;
+	struct progress progress;
+	struct err *e;
+
+	TRY(guest_init_path(&init));
+	progress_init(&progress);
+	const struct initramfs_params params = {
+		.init = init,
+		.modules_root = kernel->modules,
+		.files = config_list(cfg, OPT_VM_FILES),
+		.progress = show_image_progress,
+		.data = &progress,
+	};
+
+	e = initramfs_make(&params, ret);
+	progress_clear(&progress);
+	return e;
+}
+
+static void print_paths(const struct manifest *m, const char *image)
 {
 	const struct {
 		const char *name;
 		const char *path;
 	} lines[] = {
-		{ "vmlinux", m->vmlinux },    { "bzImage", m->bzimage }, { "modules", m->modules },
-		{ "source", m->source_tree }, { "build", m->out },       { "commands", m->compile_commands },
-		{ "scripts", m->gdb_script }, { "log", m->log },
+		{ "vmlinux", m->vmlinux },
+		{ "bzImage", m->bzimage },
+		{ "modules", m->modules },
+		{ "initramfs", image },
+		{ "source", m->source_tree },
+		{ "build", m->out },
+		{ "commands", m->compile_commands },
+		{ "scripts", m->gdb_script },
+		{ "log", m->log },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
-		printf("%-8s  %s\n", lines[i].name, lines[i].path);
+		printf("%-9s  %s\n", lines[i].name, lines[i].path);
 }
 
-static struct err *print_result(const struct kbuild_result *r, bool json)
+static void print_json(const struct manifest *m, const char *image)
 {
 	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+	struct json_object *object;
 
-	if (json) {
-		manifest_format(&r->kernel, &b);
-		fputs(buf_str(&b), stdout);
-	} else {
-		print_paths(&r->kernel);
-	}
+	manifest_format(m, &b);
+	object = json_tokener_parse(buf_str(&b));
+	json_object_object_add(object, "initramfs", json_object_new_string(image));
+	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+							    JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(object);
+}
+
+static struct err *print_result(const struct kbuild_result *r, const char *image, bool json)
+{
+	if (json)
+		print_json(&r->kernel, image);
+	else
+		print_paths(&r->kernel, image);
 	if (fflush(stdout) == EOF)
 		return err_os(errno, "write the result");
 	return NULL;
@@ -146,6 +202,7 @@ static struct err *cmd_build(struct config *cfg, const struct strv *positional, 
 			     int *ret_status)
 {
 	_cleanup_(kbuild_result_destroy) struct kbuild_result *r = NULL;
+	_cleanup_(free) char *image = NULL;
 
 	(void)positional;
 	(void)rest;
@@ -153,7 +210,8 @@ static struct err *cmd_build(struct config *cfg, const struct strv *positional, 
 	TRY(build_kernel(cfg, &r));
 	if (!r->built)
 		log_info("kernel %s is up to date", r->kernel.release);
-	return print_result(r, config_bool(cfg, OPT_OUTPUT_JSON));
+	TRY(build_image(cfg, &r->kernel, &image));
+	return print_result(r, image, config_bool(cfg, OPT_OUTPUT_JSON));
 }
 
 const struct command command_build = {

@@ -221,9 +221,10 @@ const struct command command_console = {
 	.name = "console",
 	.args = "[NAME]",
 	.summary = "the console of a VM in the background",
-	.description = "Shows the last lines, then what comes; what is typed goes to the guest. Ctrl-a x leaves, and the\n"
-		       "VM runs on. The guest's console follows the size of this window. Any number of consoles can look\n"
-		       "at one VM.",
+	.description =
+		"Shows the last lines, then what comes; what is typed goes to the guest. Ctrl-a x leaves, and the\n"
+		"VM runs on. The guest's console follows the size of this window. Any number of consoles can look\n"
+		"at one VM.",
 	.examples = "  ktb console\n"
 		    "  ktb console test1",
 	.run = cmd_console,

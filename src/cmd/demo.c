@@ -26,9 +26,9 @@ enum {
 struct demo {
 	struct vm_record *vm;
 	struct process supervisor;
-	int serial;          /* the guest's console */
-	struct buf console;  /* what it said there */
-	struct buf gdb;      /* what GDB said */
+	int serial;         /* the guest's console */
+	struct buf console; /* what it said there */
+	struct buf gdb;     /* what GDB said */
 };
 
 static void demo_deinit(struct demo *d)
@@ -219,9 +219,10 @@ const struct command command_demo = {
 	.name = "demo",
 	.args = "",
 	.summary = "a whole session, to see that everything works here",
-	.description = "Builds what is missing, boots, attaches GDB, stops in kernel_clone that a process in the guest has\n"
-		       "called, prints the backtrace, the registers, the tasks (lx-ps) and the kernel's log (lx-dmesg),\n"
-		       "and shuts the guest down. Needs no terminal. Exit status 0 only if all of that happened.",
+	.description =
+		"Builds what is missing, boots, attaches GDB, stops in kernel_clone that a process in the guest has\n"
+		"called, prints the backtrace, the registers, the tasks (lx-ps) and the kernel's log (lx-dmesg),\n"
+		"and shuts the guest down. Needs no terminal. Exit status 0 only if all of that happened.",
 	.examples = "  ktb demo",
 	.run = cmd_demo,
 };

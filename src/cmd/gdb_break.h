@@ -22,7 +22,10 @@ struct gdb_break {
 	bool pending; /* may lie in a module that isn't loaded yet */
 };
 
-#define GDB_BREAK_INIT { NULL, false }
+#define GDB_BREAK_INIT                                                                                                 \
+	{                                                                                                              \
+		NULL, false                                                                                            \
+	}
 
 void gdb_break_deinit(struct gdb_break *b);
 DEFINE_CLEANUP_STORAGE(struct gdb_break, gdb_break_deinit);

@@ -18,7 +18,10 @@ struct gdb_program {
 	bool python;        /* built with Python: the kernel's scripts work */
 };
 
-#define GDB_PROGRAM_INIT { NULL, 0, false }
+#define GDB_PROGRAM_INIT                                                                                               \
+	{                                                                                                              \
+		NULL, 0, false                                                                                         \
+	}
 
 /*
  * Finds the program and asks it; the answer is kept in the cache folder as long as the program is the same. ERR_PREREQ

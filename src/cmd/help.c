@@ -3,7 +3,7 @@
 
 const struct command *const all_commands[] = {
 	&command_build, &command_vm,   &command_gdb,  &command_console, &command_list,
-	&command_stop,	&command_demo, &command_help, &command_version, NULL,
+	&command_stop,  &command_demo, &command_help, &command_version, NULL,
 };
 
 const struct command *command_find(const char *name)
@@ -127,6 +127,117 @@ static void print_config(void)
 	fputs("\n[kconfig]\n# options of the kernel: y, m, n, a number or a string\n# DEBUG_SPINLOCK = y\n", stdout);
 }
 
+/* --- The sections of the man page that come from the tables, in scdoc's language (scdoc(5)) --- */
+
+/* Text of which nothing is markup. */
+static void print_scdoc(const char *text)
+{
+	for (; *text; text++) {
+		if (strchr("\\*_", *text))
+			fputc('\\', stdout);
+		fputc(*text, stdout);
+	}
+}
+
+static void print_man_command(const struct command *c)
+{
+	const char *separator = "Options: ";
+
+	printf("\n## ktb %s\n\n*ktb %s* [_OPTION_...]", c->name, c->name);
+	if (*c->args) {
+		fputs(" ", stdout);
+		print_scdoc(c->args);
+	}
+	fputs(c->takes_rest ? " [-- _ARG_...]\n\n" : "\n\n", stdout);
+	print_scdoc(c->summary);
+	fputs(".\n\n", stdout);
+	if (*c->description) {
+		print_scdoc(c->description);
+		fputs("\n\n", stdout);
+	}
+	for (size_t i = 0; i < OPTIONS_N; i++) {
+		char flag[OPTION_FLAG_MAX];
+
+		if (!(options[i].commands & (1U << c->id)) || options[i].commands == CMD_ALL)
+			continue;
+		option_flag(&options[i], flag);
+		printf("%s*--%s*", separator, flag);
+		separator = ", ";
+	}
+	if (BUILDING & (1U << c->id))
+		printf("%s*--kconfig*", separator);
+	if (*separator == ',')
+		fputs(".\n\n", stdout);
+	printf("```\n%s\n```\n", c->examples);
+}
+
+static void print_man_users(unsigned int commands)
+{
+	const char *separator = "Taken by: ";
+
+	if (commands == CMD_ALL) {
+		fputs("Taken by: all commands.\n", stdout);
+		return;
+	}
+	for (const struct command *const *c = all_commands; *c; c++) {
+		if (!(commands & (1U << (*c)->id)))
+			continue;
+		printf("%s*%s*", separator, (*c)->name);
+		separator = ", ";
+	}
+	fputs(".\n", stdout);
+}
+
+static void print_man_option(const struct option *o)
+{
+	char flag[OPTION_FLAG_MAX];
+
+	option_flag(o, flag);
+	fputs("\n", stdout);
+	if (o->short_flag)
+		printf("*-%c*, ", o->short_flag);
+	printf("*--%s*", flag);
+	if (*o->arg) {
+		fputs(" _", stdout);
+		print_scdoc(o->arg);
+		fputs("_", stdout);
+	}
+	fputs("\n\t", stdout);
+	print_scdoc(o->help);
+	fputs(".\n\n\tIn ktb.conf: *", stdout);
+	print_scdoc(o->name);
+	fputs("*; ", stdout);
+	if (*o->def) {
+		fputs("the default is ", stdout);
+		print_scdoc(o->def);
+	} else {
+		fputs("empty by default", stdout);
+	}
+	fputs(". ", stdout);
+	print_man_users(o->commands);
+}
+
+static void print_man_sections(void)
+{
+	const char *section = "";
+
+	fputs("# COMMANDS\n", stdout);
+	for (const struct command *const *c = all_commands; *c; c++)
+		print_man_command(*c);
+	fputs("\n# OPTIONS\n", stdout);
+	for (size_t i = 0; i < OPTIONS_N; i++) {
+		if (!streq(section, options[i].section))
+			printf("\n## Section [%s]\n", options[i].section);
+		section = options[i].section;
+		print_man_option(&options[i]);
+	}
+	fputs("\n## Section [kconfig]\n\n*--kconfig* _NAME=VALUE_\n\tkernel option to set: y, m, n, a number or a string. "
+	      "In ktb.conf: lines _NAME = VALUE_. ",
+	      stdout);
+	print_man_users(BUILDING);
+	fputs("\n## On the command line only\n\n*-h*, *--help*\n\twhat *ktb help* says about the command.\n", stdout);
+}
+
 static struct err *cmd_help(struct config *cfg, const struct strv *positional, const struct strv *rest, int *ret_status)
 {
 	const struct command *c;
@@ -140,6 +251,11 @@ static struct err *cmd_help(struct config *cfg, const struct strv *positional, c
 	}
 	if (streq(positional->v[0], "ktb.conf")) {
 		print_config();
+		return NULL;
+	}
+	/* For scripts/man. */
+	if (streq(positional->v[0], "man-sections")) {
+		print_man_sections();
 		return NULL;
 	}
 	c = command_find(positional->v[0]);

@@ -60,9 +60,10 @@ const struct command command_stop = {
 	.name = "stop",
 	.args = "[NAME...]",
 	.summary = "end a VM in an orderly way",
-	.description = "Asks the guest's init to power off, and waits until the VM is gone. A guest that is stopped (by a\n"
-		       "debugger, at the kdb prompt, after a panic) or that doesn't react within 15 seconds is ended\n"
-		       "without being asked; so is any with --force.",
+	.description =
+		"Asks the guest's init to power off, and waits until the VM is gone. A guest that is stopped (by a\n"
+		"debugger, at the kdb prompt, after a panic) or that doesn't react within 15 seconds is ended\n"
+		"without being asked; so is any with --force.",
 	.examples = "  ktb stop            # the only VM that runs\n"
 		    "  ktb stop a b        # two by their names\n"
 		    "  ktb stop --all",

@@ -95,11 +95,14 @@ const struct command command_vm = {
 	.args = "",
 	.summary = "boot the kernel in a VM, its console on this terminal",
 	.description =
-		"Builds the kernel first if need be. The guest has a shell on the console, an address by DHCP, and ends\n"
-		"when the shell does. Every key goes to the guest but Ctrl-a: Ctrl-a x ends the VM, Ctrl-a c is QEMU's\n"
+		"Builds the kernel first if need be. The guest has a shell on the console, an address by DHCP, and "
+		"ends\n"
+		"when the shell does. Every key goes to the guest but Ctrl-a: Ctrl-a x ends the VM, Ctrl-a c is "
+		"QEMU's\n"
 		"monitor, Ctrl-a h helps.\n\n"
 		"A debugger can attach at any time: ktb gdb, or any that speaks GDB's protocol, on localhost:1234.\n\n"
-		"Exit status: 0 after an orderly end, 134 after a kernel panic, 125 if QEMU died or ktb failed, 2 for a\n"
+		"Exit status: 0 after an orderly end, 134 after a kernel panic, 125 if QEMU died or ktb failed, 2 for "
+		"a\n"
 		"wrong option, 3 if something is missing on this machine, 128 + N when signal N ended it.",
 	.examples = "  ktb vm\n"
 		    "  ktb vm --memory 4G --cpus 4 --append 'loglevel=7'\n"

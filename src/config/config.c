@@ -48,7 +48,8 @@ static struct err *parse_bool(const char *s, uint64_t *ret)
 	return err_create(ERR_USAGE, "'%s' is neither yes nor no", s);
 }
 
-static struct err *check_choice(const struct option *o, const char *s)
+/* Is it one of the words that a choice lists? */
+static bool is_word_of(const struct option *o, const char *s)
 {
 	const char *p = o->arg;
 
@@ -56,9 +57,16 @@ static struct err *check_choice(const struct option *o, const char *s)
 		size_t n = strcspn(p, "|");
 
 		if (strlen(s) == n && strncmp(p, s, n) == 0)
-			return NULL;
+			return true;
 		p += n + (p[n] == '|');
 	}
+	return false;
+}
+
+static struct err *check_choice(const struct option *o, const char *s)
+{
+	if (is_word_of(o, s))
+		return NULL;
 	return err_create(ERR_USAGE, "'%s' is not one of %s", s, o->arg);
 }
 
@@ -68,6 +76,7 @@ static struct err *set_value(struct value *v, const struct option *o, const char
 {
 	_cleanup_(strv_deinit) struct strv words = STRV_INIT;
 	uint64_t number = 0;
+	bool is_path = false;
 
 	switch (o->type) {
 	case OPTION_TYPE_NUMBER:
@@ -92,12 +101,17 @@ static struct err *set_value(struct value *v, const struct option *o, const char
 			strv_take(&v->list, o->type == OPTION_TYPE_LIST ? xstrdup(words.v[i])
 									: path_absolute(words.v[i], folder));
 		return NULL;
-	case OPTION_TYPE_STRING:
 	case OPTION_TYPE_PATH:
+		is_path = *s;
+		break;
+	case OPTION_TYPE_CHOICE_OR_PATH:
+		is_path = *s && !is_word_of(o, s);
+		break;
+	case OPTION_TYPE_STRING:
 		break;
 	}
 	free(v->text);
-	v->text = o->type == OPTION_TYPE_PATH && *s ? path_absolute(s, folder) : xstrdup(s);
+	v->text = is_path ? path_absolute(s, folder) : xstrdup(s);
 	v->number = number;
 	return NULL;
 }

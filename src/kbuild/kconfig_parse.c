@@ -5,71 +5,12 @@
  */
 #include "kbuild/kconfig_parse.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 #include "base/util.h"
 #include "kbuild/kconfig_parser.h"
 
 enum { BLOCK_DEPTH_MAX = 100 };
-
-void kconfig_builder_deinit(struct kconfig_builder *b)
-{
-	free(b->entries);
-	name_map_deinit(&b->symbols);
-	kconfig_macros_deinit(&b->macros);
-	pool_deinit(&b->pool);
-}
-
-const struct kconfig_symbol *kconfig_builder_find(const struct kconfig_builder *b, const char *name, size_t len)
-{
-	const struct kconfig_builder_symbol *s = name_map_get(&b->symbols, name, len);
-
-	return s ? &s->symbol : NULL;
-}
-
-struct kconfig_builder_symbol *kconfig_intern(struct kconfig_builder *b, const char *name, size_t len)
-{
-	struct kconfig_builder_symbol *s = name_map_get(&b->symbols, name, len);
-
-	if (s)
-		return s;
-	s = pool_alloc(&b->pool, sizeof(*s));
-	s->symbol.name = pool_strndup(&b->pool, name, len);
-	name_map_add(&b->symbols, s->symbol.name, s);
-	if (b->last_symbol)
-		b->last_symbol->next = &s->symbol;
-	else
-		b->first_symbol = &s->symbol;
-	b->last_symbol = &s->symbol;
-	return s;
-}
-
-struct err *kconfig_syntax_error(const struct kconfig_parser *p, const char *fmt, ...)
-{
-	_cleanup_(free) char *message = NULL;
-	va_list ap;
-
-	va_start(ap, fmt);
-	message = xvasprintf(fmt, ap);
-	va_end(ap);
-	return err_create(ERR_BAD_DATA, "%s:%d: %s", p->file->name, p->line, message);
-}
-
-struct err *kconfig_advance(struct kconfig_parser *p)
-{
-	return err_wrap(kconfig_lex(&p->lexer, &p->token), "%s:%d", p->file->name, p->lexer.line);
-}
-
-static bool token_is(const struct kconfig_token *t, const char *word)
-{
-	return t->kind == KCONFIG_TOKEN_WORD && t->len == strlen(word) && strncmp(t->text, word, t->len) == 0;
-}
-
-bool kconfig_at_word(const struct kconfig_parser *p, const char *word)
-{
-	return token_is(&p->token, word);
-}
 
 static bool at_end_of_line(const struct kconfig_parser *p)
 {
@@ -471,10 +412,10 @@ static const struct keyword {
 	{ "---help---", parse_help, OF_OPTION },
 };
 
-static const struct keyword *find_keyword(const struct kconfig_token *t)
+static const struct keyword *find_keyword(const struct kconfig_parser *p)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(keywords); i++)
-		if (token_is(t, keywords[i].name))
+		if (kconfig_at_word(p, keywords[i].name))
 			return &keywords[i];
 	return NULL;
 }
@@ -517,10 +458,10 @@ static struct err *parse_statement(struct kconfig_parser *p)
 		return kconfig_syntax_error(p, "a line must begin with a keyword");
 	if (first.opaque)
 		return skip_line(p);
+	k = find_keyword(p);
 	TRY(kconfig_advance(p));
 	if (is_assignment(p->token.kind))
 		return parse_assignment(p, &first);
-	k = find_keyword(&first);
 	if (!k)
 		return kconfig_syntax_error(p, "'%.*s' is no keyword", (int)MIN(first.len, (size_t)60), first.text);
 	if (k->of && (!p->entry || !(k->of & 1U << p->entry->kind)))
@@ -544,58 +485,4 @@ struct err *kconfig_parse_file(struct kconfig_builder *b, const struct kconfig_p
 		return err_create(ERR_BAD_DATA, "%s:%d: what begins here has no end in this file", f->name,
 				  p.block->line);
 	return NULL;
-}
-
-/* The choice in which an entry stands, be it inside of an `if`; or NULL. */
-static const struct kconfig_entry *enclosing_choice(const struct kconfig_entry *e)
-{
-	const struct kconfig_entry *parent = e->parent;
-
-	while (parent && parent->kind == KCONFIG_ENTRY_IF)
-		parent = parent->parent;
-	return parent && parent->kind == KCONFIG_ENTRY_CHOICE ? parent : NULL;
-}
-
-/* True if the expression can only hold where a member of the choice is set. */
-static bool needs_member(const struct kconfig_builder *b, const struct kconfig_expr *e,
-			 const struct kconfig_entry *choice)
-{
-	const struct kconfig_builder_symbol *s;
-
-	if (!e)
-		return false;
-	if (e->op == KCONFIG_OP_AND)
-		return needs_member(b, e->left, choice) || needs_member(b, e->right, choice);
-	if (e->op != KCONFIG_OP_SYMBOL)
-		return false;
-	s = name_map_get(&b->symbols, e->symbol->name, strlen(e->symbol->name));
-	return s && s->member_of == choice;
-}
-
-/*
- * An entry in a choice that depends on a member is a sub-option of that one, no member itself: menu_finalize() in
- * scripts/kconfig/menu.c.
- */
-void kconfig_builder_finish(struct kconfig_builder *b)
-{
-	struct kconfig_entry *choice = NULL, *last = NULL;
-
-	for (size_t i = 0; i < b->entries_n; i++) {
-		struct kconfig_entry *e = b->entries[i];
-
-		if (e->kind == KCONFIG_ENTRY_CHOICE) {
-			choice = e;
-			last = NULL;
-		}
-		if (!choice || e->kind != KCONFIG_ENTRY_CONFIG || enclosing_choice(e) != choice || !e->prompt ||
-		    needs_member(b, e->depends, choice))
-			continue;
-		e->choice = choice;
-		kconfig_intern(b, e->symbol->name, strlen(e->symbol->name))->member_of = choice;
-		if (last)
-			last->next_member = e;
-		else
-			choice->members = e;
-		last = e;
-	}
 }

@@ -1,6 +1,6 @@
 /*
  * What the two halves of the Kconfig parser share: statements (kconfig_parse.c) and expressions
- * (kconfig_parse_expr.c).
+ * (kconfig_parse_expr.c). What is found goes into the builder.
  */
 #pragma once
 
@@ -32,7 +32,7 @@ struct err *kconfig_advance(struct kconfig_parser *p) err_must_check;
 bool kconfig_at_word(const struct kconfig_parser *p, const char *word);
 /* An error at the present statement. */
 struct err *kconfig_syntax_error(const struct kconfig_parser *p, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3))) err_must_check;
+	__attribute__((format(printf, 2, 3), returns_nonnull)) err_must_check;
 
 /* The symbol of that name, which is added if need be. */
 struct kconfig_builder_symbol *kconfig_intern(struct kconfig_builder *b, const char *name, size_t len);

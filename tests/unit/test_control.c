@@ -321,7 +321,6 @@ static void one_who_asks_and_never_listens_harms_nobody(void **state)
 			break;
 	}
 	assert_null(control_status(other, &status));
-	assert_string_equal(status, "running");
 }
 
 static void too_many_are_turned_away(void **state)

@@ -35,9 +35,9 @@ static void fails_with(const char *text, const char *message)
 
 static void has_values_of_all_kinds(void **state)
 {
-	_cleanup_(dotconfig_destroy) struct dotconfig *c =
-		parse("#\n# Automatically generated file; DO NOT EDIT.\n#\nCONFIG_A=y\nCONFIG_B=m\n"
-		      "# CONFIG_C is not set\n\nCONFIG_D=\"a \\\"b\\\" \\\\c\"\nCONFIG_E=0x1f\nCONFIG_F=-12\nCONFIG_G=\"\"");
+	_cleanup_(dotconfig_destroy) struct dotconfig *c = parse(
+		"#\n# Automatically generated file; DO NOT EDIT.\n#\nCONFIG_A=y\nCONFIG_B=m\n"
+		"# CONFIG_C is not set\n\nCONFIG_D=\"a \\\"b\\\" \\\\c\"\nCONFIG_E=0x1f\nCONFIG_F=-12\nCONFIG_G=\"\"");
 
 	(void)state;
 	assert_string_equal(dotconfig_get(c, "A"), "y");
@@ -76,9 +76,9 @@ static void holds_many_options(void **state)
 
 static void forgives_white_space_and_comments(void **state)
 {
-	_cleanup_(dotconfig_destroy) struct dotconfig *c =
-		parse("CONFIG_A=y  # why\r\n  CONFIG_B=\"x # y\" # z\n# CONFIG_C is not set  \n#CONFIG_D=y\n"
-		      "# CONFIG_E is not set by us\n");
+	_cleanup_(dotconfig_destroy) struct dotconfig *c = parse(
+		"CONFIG_A=y  # why\r\n  CONFIG_B=\"x # y\" # z\n# CONFIG_C is not set  \n#CONFIG_D=y\n"
+		"# CONFIG_E is not set by us\n");
 
 	(void)state;
 	assert_string_equal(dotconfig_get(c, "A"), "y");
@@ -137,7 +137,8 @@ static void writes_what_it_reads(void **state)
 	dotconfig_write_line(&b, "B", DOTCONFIG_STRING, "n");
 	dotconfig_write_line(&b, "C", DOTCONFIG_STRING, "say \"\\n\"");
 	dotconfig_write_line(&b, "D", DOTCONFIG_NUMBER, "7");
-	assert_string_equal(buf_str(&b), "# CONFIG_A is not set\nCONFIG_B=\"n\"\nCONFIG_C=\"say \\\"\\\\n\\\"\"\nCONFIG_D=7\n");
+	assert_string_equal(buf_str(&b),
+			    "# CONFIG_A is not set\nCONFIG_B=\"n\"\nCONFIG_C=\"say \\\"\\\\n\\\"\"\nCONFIG_D=7\n");
 	c = parse(buf_str(&b));
 	assert_string_equal(dotconfig_get(c, "C"), "say \"\\n\"");
 }
@@ -145,14 +146,10 @@ static void writes_what_it_reads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(has_values_of_all_kinds),
-		cmocka_unit_test(takes_the_last_of_several),
-		cmocka_unit_test(holds_many_options),
-		cmocka_unit_test(forgives_white_space_and_comments),
-		cmocka_unit_test(refuses_garbage),
-		cmocka_unit_test(refuses_nul_bytes),
-		cmocka_unit_test(tells_kinds_apart),
-		cmocka_unit_test(writes_what_it_reads),
+		cmocka_unit_test(has_values_of_all_kinds), cmocka_unit_test(takes_the_last_of_several),
+		cmocka_unit_test(holds_many_options),      cmocka_unit_test(forgives_white_space_and_comments),
+		cmocka_unit_test(refuses_garbage),         cmocka_unit_test(refuses_nul_bytes),
+		cmocka_unit_test(tells_kinds_apart),       cmocka_unit_test(writes_what_it_reads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -133,12 +133,9 @@ static void knows_kinds_without_quotes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(keeps_requests_in_order),
-		cmocka_unit_test(says_where_garbage_is),
-		cmocka_unit_test(refuses_contradictions_in_a_layer),
-		cmocka_unit_test(lets_higher_layers_override),
-		cmocka_unit_test(lets_the_command_line_win),
-		cmocka_unit_test(knows_kinds_without_quotes),
+		cmocka_unit_test(keeps_requests_in_order),           cmocka_unit_test(says_where_garbage_is),
+		cmocka_unit_test(refuses_contradictions_in_a_layer), cmocka_unit_test(lets_higher_layers_override),
+		cmocka_unit_test(lets_the_command_line_win),         cmocka_unit_test(knows_kinds_without_quotes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

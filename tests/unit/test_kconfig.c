@@ -60,12 +60,12 @@ static void is_expr(const struct kconfig_expr *e, const char *text)
 
 static void reads_an_entry(void **state)
 {
-	_cleanup_(kconfig_tree_destroy) struct kconfig_tree *t =
-		load("# comment\nmainmenu \"Linux/$(ARCH) $(KERNELVERSION)\"\n\n"
-		     "config FOO\n\ttristate \"The \\\"foo\\\" option\" if EXPERT # why\n\tdepends on BAR && \\\n"
-		     "\t\t!BAZ\n\tdepends on NET\n\tdefault m if MODULES\n\tselect ZIP if ZAP = \"x\"\n\timply ZOP\n"
-		     "\thelp\n\t  First line.\n\n\t    Indented.\n\t  config is no keyword here\n\nconfig BAR\n"
-		     "\tdef_bool y\n");
+	_cleanup_(kconfig_tree_destroy) struct kconfig_tree *t = load(
+		"# comment\nmainmenu \"Linux/$(ARCH) $(KERNELVERSION)\"\n\n"
+		"config FOO\n\ttristate \"The \\\"foo\\\" option\" if EXPERT # why\n\tdepends on BAR && \\\n"
+		"\t\t!BAZ\n\tdepends on NET\n\tdefault m if MODULES\n\tselect ZIP if ZAP = \"x\"\n\timply ZOP\n"
+		"\thelp\n\t  First line.\n\n\t    Indented.\n\t  config is no keyword here\n\nconfig BAR\n"
+		"\tdef_bool y\n");
 	const struct kconfig_entry *e = entry(t, "FOO");
 	const struct kconfig_property *p = e->properties;
 	_cleanup_(buf_deinit) struct buf help = BUF_INIT;
@@ -95,9 +95,9 @@ static void reads_an_entry(void **state)
 
 static void knows_precedence(void **state)
 {
-	_cleanup_(kconfig_tree_destroy) struct kconfig_tree *t =
-		load("config A\n\tbool\n\tdepends on B || C && !(D || E) && (F || !G=y) || (H)\n"
-		     "config R\n\tint\n\trange 1 MAX if A >= 4\n\tdefault 0x10\n");
+	_cleanup_(kconfig_tree_destroy) struct kconfig_tree *t = load(
+		"config A\n\tbool\n\tdepends on B || C && !(D || E) && (F || !G=y) || (H)\n"
+		"config R\n\tint\n\trange 1 MAX if A >= 4\n\tdefault 0x10\n");
 
 	(void)state;
 	is_expr(entry(t, "A")->depends, "B || C && !(D || E) && (F || !(G = y)) || H");
@@ -108,9 +108,9 @@ static void knows_precedence(void **state)
 
 static void nests_blocks(void **state)
 {
-	_cleanup_(kconfig_tree_destroy) struct kconfig_tree *t =
-		load("menu 'Drivers'\n\tdepends on HAS\n\tvisible if SHOWN\nif NET\nconfig A\n\tbool \"a\"\nendif\nendmenu\n"
-		     "comment \"that's it\"\n\tdepends on !A\nconfig B\n\tbool \"b\"\n");
+	_cleanup_(kconfig_tree_destroy) struct kconfig_tree *t = load(
+		"menu 'Drivers'\n\tdepends on HAS\n\tvisible if SHOWN\nif NET\nconfig A\n\tbool \"a\"\nendif\nendmenu\n"
+		"comment \"that's it\"\n\tdepends on !A\nconfig B\n\tbool \"b\"\n");
 	const struct kconfig_entry *a = entry(t, "A");
 
 	(void)state;
@@ -124,11 +124,11 @@ static void nests_blocks(void **state)
 
 static void finds_members_of_choices(void **state)
 {
-	_cleanup_(kconfig_tree_destroy) struct kconfig_tree *t =
-		load("choice\n\tprompt \"Which\" if EXPERT\n\tdefault B\n\thelp\n\t  One of them.\n\n"
-		     "config A\n\tbool \"a\"\nif X\nconfig B\n\tbool \"b\"\nendif\n"
-		     "config A_MORE\n\tbool \"more of a\"\n\tdepends on X && A\nconfig HIDDEN\n\tbool\nendchoice\n"
-		     "config C\n\tbool \"c\"\n");
+	_cleanup_(kconfig_tree_destroy) struct kconfig_tree *t = load(
+		"choice\n\tprompt \"Which\" if EXPERT\n\tdefault B\n\thelp\n\t  One of them.\n\n"
+		"config A\n\tbool \"a\"\nif X\nconfig B\n\tbool \"b\"\nendif\n"
+		"config A_MORE\n\tbool \"more of a\"\n\tdepends on X && A\nconfig HIDDEN\n\tbool\nendchoice\n"
+		"config C\n\tbool \"c\"\n");
 	const struct kconfig_entry *choice = entry(t, "A")->choice;
 
 	(void)state;
@@ -145,7 +145,8 @@ static void finds_members_of_choices(void **state)
 static void follows_sources(void **state)
 {
 	struct kconfig_file files[] = {
-		{ "Kconfig", "dir := arch\nif OUTER\nsource \"$(dir)/$(SRCARCH)/Kconfig\"\nendif\nsource net/Kconfig\n" },
+		{ "Kconfig",
+		  "dir := arch\nif OUTER\nsource \"$(dir)/$(SRCARCH)/Kconfig\"\nendif\nsource net/Kconfig\n" },
 		{ "arch/x86/Kconfig", "config X86\n\tdef_bool y\n" },
 		{ "net/Kconfig", "menu \"Net\"\nconfig NET\n\tbool \"net\"\nendmenu" },
 		{ NULL, NULL },
@@ -176,9 +177,9 @@ static void merges_definitions(void **state)
 
 static void expands_macros(void **state)
 {
-	_cleanup_(kconfig_tree_destroy) struct kconfig_tree *t =
-		load("name := A\nlate = $(name)$(other)\nother := B\nname += C\nunknown := $(shell,echo \"hi\")\n"
-		     "config $(late)\n\tbool \"$(other) of $$5\"\n");
+	_cleanup_(kconfig_tree_destroy) struct kconfig_tree *t = load(
+		"name := A\nlate = $(name)$(other)\nother := B\nname += C\nunknown := $(shell,echo \"hi\")\n"
+		"config $(late)\n\tbool \"$(other) of $$5\"\n");
 
 	(void)state;
 	/* "A C" and "B": one word after expansion, blank and all, as in Kconfig. */
@@ -187,11 +188,11 @@ static void expands_macros(void **state)
 
 static void leaves_functions_alone(void **state)
 {
-	_cleanup_(kconfig_tree_destroy) struct kconfig_tree *t =
-		load("cc-option = $(success,$(CC) -Werror $(1))\n$(error-if,$(failure,command -v $(CC)),no \"$(CC)\")\n"
-		     "flag := $(cc-option,-m64)\n"
-		     "config A\n\tbool \"a\"\n\tdepends on $(cc-option,-fa b,\"c\") || \"$(CROSS)\" != \"\"\n"
-		     "\tdefault $(flag)\n");
+	_cleanup_(kconfig_tree_destroy) struct kconfig_tree *t = load(
+		"cc-option = $(success,$(CC) -Werror $(1))\n$(error-if,$(failure,command -v $(CC)),no \"$(CC)\")\n"
+		"flag := $(cc-option,-m64)\n"
+		"config A\n\tbool \"a\"\n\tdepends on $(cc-option,-fa b,\"c\") || \"$(CROSS)\" != \"\"\n"
+		"\tdefault $(flag)\n");
 
 	(void)state;
 	is_expr(entry(t, "A")->depends, "$(cc-option,-fa b,\"c\") || $(CROSS) != \"\"");
@@ -200,11 +201,11 @@ static void leaves_functions_alone(void **state)
 
 static void reads_older_and_newer_kernels(void **state)
 {
-	_cleanup_(kconfig_tree_destroy) struct kconfig_tree *t =
-		load("config MODULES\n\tbool \"modules\"\n\toption modules\n\t---help---\n\t  text\n"
-		     "config DEFCONFIG_LIST\n\tstring\n\toption defconfig_list\n\tdefault \"/lib/config\"\n"
-		     "choice NAMED\n\tbool \"named\"\n\toptional\nconfig M\n\tbool \"m\"\nendchoice\n"
-		     "config T\n\tbool \"t\"\n\ttransitional\n\tdepends on A if B\n");
+	_cleanup_(kconfig_tree_destroy) struct kconfig_tree *t = load(
+		"config MODULES\n\tbool \"modules\"\n\toption modules\n\t---help---\n\t  text\n"
+		"config DEFCONFIG_LIST\n\tstring\n\toption defconfig_list\n\tdefault \"/lib/config\"\n"
+		"choice NAMED\n\tbool \"named\"\n\toptional\nconfig M\n\tbool \"m\"\nendchoice\n"
+		"config T\n\tbool \"t\"\n\ttransitional\n\tdepends on A if B\n");
 
 	(void)state;
 	assert_ptr_equal(kconfig_tree_modules(t), kconfig_tree_find(t, "MODULES"));
@@ -277,9 +278,9 @@ static void has_bounds(void **state)
 
 static void finds_near_names(void **state)
 {
-	_cleanup_(kconfig_tree_destroy) struct kconfig_tree *t =
-		load("config DEBUG_SPINLOCK\n\tbool \"a\"\nconfig DEBUG_SPINLOCKS\n\tbool \"b\"\nconfig NET\n\tbool \"c\"\n"
-		     "\tdepends on DEBUG_SPINLO\n");
+	_cleanup_(kconfig_tree_destroy) struct kconfig_tree *t = load(
+		"config DEBUG_SPINLOCK\n\tbool \"a\"\nconfig DEBUG_SPINLOCKS\n\tbool \"b\"\nconfig NET\n\tbool \"c\"\n"
+		"\tdepends on DEBUG_SPINLO\n");
 	_cleanup_(strv_deinit) struct strv near = STRV_INIT, none = STRV_INIT, one = STRV_INIT;
 
 	(void)state;

@@ -200,7 +200,7 @@ static char *heard(const struct seen *s)
 
 	while ((n = recv(s->peer, buf_reserve(&b, 4096), 4096, MSG_DONTWAIT)) > 0)
 		buf_commit(&b, (size_t)n);
-	return xstrdup(buf_str(&b));
+	return xstrndup(buf_str(&b), b.len);
 }
 
 #define CAPABILITIES "{\"execute\":\"qmp_capabilities\"}\n"

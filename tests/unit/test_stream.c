@@ -353,8 +353,7 @@ static void flushing_writes_what_there_is_room_for(void **state)
 	before = stream_pending(s->stream);
 	stream_flush(s->stream);
 	assert_int_equal(stream_pending(s->stream), before);
-	for (int i = 0; i < 4; i++)
-		assert_true(read(s->peer, bytes, sizeof(bytes)) > 0);
+	assert_true(read(s->peer, bytes, sizeof(bytes)) > 0);
 	stream_flush(s->stream);
 	assert_true(stream_pending(s->stream) < before);
 }

@@ -14,44 +14,43 @@
 
 #include "kconfig_files.h"
 
-static const char kconfig[] =
-	"config MODULES\n\tbool \"modules\"\n\tmodules\n"		      /* 1 */
-	"config NET\n\ttristate \"net\"\n"				      /* 4 */
-	"config EXPERT\n\tbool \"expert\"\n"				      /* 6 */
-	"config KGDB\n\tbool \"kgdb\"\n\tdepends on HAVE_KGDB\n"	      /* 8 */
-	"config HAVE_KGDB\n\tbool\n"					      /* 11 */
-	"config X86\n\tdef_bool y\n\tselect HAVE_KGDB if NET\n"		      /* 13 */
-	"config KDB\n\tbool \"kdb\"\n\tdepends on KGDB && NET && EXPERT\n"    /* 16 */
-	"choice\n\tprompt \"Unwinder\"\n"				      /* 19 */
-	"config ORC\n\tbool \"orc\"\n\tdepends on NET\n"		      /* 21 */
-	"config GUESS\n\tbool \"guess\"\n"				      /* 24 */
-	"config POINTERS\n\tbool \"pointers\"\n\tselect WANT_POINTERS\n"      /* 26 */
-	"endchoice\n"							      /* 29 */
-	"config WANT_POINTERS\n\tbool\n"				      /* 30 */
-	"config FRAME_POINTER\n\tbool \"fp\"\n"				      /* 32 */
-	"\tdepends on KGDB && (M68K || UML) || WANT_POINTERS\n"		      /* 34 */
-	"config CRC\n\ttristate \"crc\"\n"				      /* 35 */
-	"config EXT4\n\ttristate \"ext4\"\n\tselect CRC\n"		      /* 37 */
-	"config PRINTK\n\tbool \"printk\" if EXPERT\n\tdefault y\n"	      /* 40 */
-	"config SHIFT\n\tint \"shift\"\n\trange 12 25\n\tdefault 17\n"	      /* 43 */
-	"config START\n\thex \"start\"\n\tdefault 0x100\n"		      /* 47 */
-	"config VERSION\n\tstring \"version\"\n"			      /* 50 */
-	"config DERIVED\n\tdef_bool NET && EXPERT\n"			      /* 52 */
-	"config FLAG\n\tbool \"flag\"\n\tdepends on $(cc-option,-x)\n"	      /* 54 */
-	"choice\n\tprompt \"Info\"\n"					      /* 57 */
-	"config INFO_NONE\n\tbool \"none\"\n"				      /* 59 */
-	"config INFO4\n\tbool \"4\"\n\tselect INFO\n"			      /* 61 */
-	"config INFO5\n\tbool \"5\"\n\tselect INFO\n"			      /* 64 */
-	"endchoice\n"							      /* 67 */
-	"config INFO\n\tbool\n"						      /* 68 */
-	"config NOBODY\n\tbool\n"					      /* 70 */
-	"config WITHOUT\n\tbool \"without\"\n\tdepends on !NET\n"	      /* 72 */
-	"config NOTIFY\n\tbool\n"					      /* 75 */
-	"config WATCH_A\n\tbool \"a\"\n\tdepends on NET\n\tselect NOTIFY\n" /* 77 */
-	"config WATCH_B\n\tbool \"b\"\n\tselect NOTIFY\n"		      /* 81 */
-	"config WATCH_C\n\tbool \"c\"\n\tselect NOTIFY\n"		      /* 84 */
-	"config CONSOLE\n\tbool \"console\"\n\tdepends on EXT4=y\n"	      /* 87 */
-	"config EITHER\n\tbool \"either\"\n\tdepends on NET || EXPERT\n"; /* 90 */
+static const char kconfig[] = "config MODULES\n\tbool \"modules\"\n\tmodules\n"                   /* 1 */
+			      "config NET\n\ttristate \"net\"\n"                                  /* 4 */
+			      "config EXPERT\n\tbool \"expert\"\n"                                /* 6 */
+			      "config KGDB\n\tbool \"kgdb\"\n\tdepends on HAVE_KGDB\n"            /* 8 */
+			      "config HAVE_KGDB\n\tbool\n"                                        /* 11 */
+			      "config X86\n\tdef_bool y\n\tselect HAVE_KGDB if NET\n"             /* 13 */
+			      "config KDB\n\tbool \"kdb\"\n\tdepends on KGDB && NET && EXPERT\n"  /* 16 */
+			      "choice\n\tprompt \"Unwinder\"\n"                                   /* 19 */
+			      "config ORC\n\tbool \"orc\"\n\tdepends on NET\n"                    /* 21 */
+			      "config GUESS\n\tbool \"guess\"\n"                                  /* 24 */
+			      "config POINTERS\n\tbool \"pointers\"\n\tselect WANT_POINTERS\n"    /* 26 */
+			      "endchoice\n"                                                       /* 29 */
+			      "config WANT_POINTERS\n\tbool\n"                                    /* 30 */
+			      "config FRAME_POINTER\n\tbool \"fp\"\n"                             /* 32 */
+			      "\tdepends on KGDB && (M68K || UML) || WANT_POINTERS\n"             /* 34 */
+			      "config CRC\n\ttristate \"crc\"\n"                                  /* 35 */
+			      "config EXT4\n\ttristate \"ext4\"\n\tselect CRC\n"                  /* 37 */
+			      "config PRINTK\n\tbool \"printk\" if EXPERT\n\tdefault y\n"         /* 40 */
+			      "config SHIFT\n\tint \"shift\"\n\trange 12 25\n\tdefault 17\n"      /* 43 */
+			      "config START\n\thex \"start\"\n\tdefault 0x100\n"                  /* 47 */
+			      "config VERSION\n\tstring \"version\"\n"                            /* 50 */
+			      "config DERIVED\n\tdef_bool NET && EXPERT\n"                        /* 52 */
+			      "config FLAG\n\tbool \"flag\"\n\tdepends on $(cc-option,-x)\n"      /* 54 */
+			      "choice\n\tprompt \"Info\"\n"                                       /* 57 */
+			      "config INFO_NONE\n\tbool \"none\"\n"                               /* 59 */
+			      "config INFO4\n\tbool \"4\"\n\tselect INFO\n"                       /* 61 */
+			      "config INFO5\n\tbool \"5\"\n\tselect INFO\n"                       /* 64 */
+			      "endchoice\n"                                                       /* 67 */
+			      "config INFO\n\tbool\n"                                             /* 68 */
+			      "config NOBODY\n\tbool\n"                                           /* 70 */
+			      "config WITHOUT\n\tbool \"without\"\n\tdepends on !NET\n"           /* 72 */
+			      "config NOTIFY\n\tbool\n"                                           /* 75 */
+			      "config WATCH_A\n\tbool \"a\"\n\tdepends on NET\n\tselect NOTIFY\n" /* 77 */
+			      "config WATCH_B\n\tbool \"b\"\n\tselect NOTIFY\n"                   /* 81 */
+			      "config WATCH_C\n\tbool \"c\"\n\tselect NOTIFY\n"                   /* 84 */
+			      "config CONSOLE\n\tbool \"console\"\n\tdepends on EXT4=y\n"         /* 87 */
+			      "config EITHER\n\tbool \"either\"\n\tdepends on NET || EXPERT\n";   /* 90 */
 
 /* What every .config has unless a test says otherwise. */
 #define DEFAULTS                                                                                                       \
@@ -180,14 +179,16 @@ static void explains_choices(void **state)
 	(void)state;
 	says("CONFIG_POINTERS=y\nCONFIG_GUESS=y\n", DEFAULTS, KCONFIG_REASON_CHOICE,
 	     "  POINTERS=y, asked for in a.config:1, is n\n      defined at Kconfig:26\n"
-	     "      is in the choice \"Unwinder\" (Kconfig:19), which GUESS holds, asked for in a.config:2: take out one of "
+	     "      is in the choice \"Unwinder\" (Kconfig:19), which GUESS holds, asked for in a.config:2: take out "
+	     "one of "
 	     "the two");
 	says("CONFIG_POINTERS=y\n", DEFAULTS, KCONFIG_REASON_CHOICE,
 	     "  POINTERS=y, asked for in a.config:1, is n\n      defined at Kconfig:26\n"
 	     "      is in the choice \"Unwinder\" (Kconfig:19), which GUESS holds: set POINTERS=y and GUESS=n");
 	says("# CONFIG_GUESS is not set\n", DEFAULTS, KCONFIG_REASON_CHOICE,
 	     "  GUESS=n, asked for in a.config:1, is y\n      defined at Kconfig:24\n"
-	     "      is what the choice \"Unwinder\" (Kconfig:19) comes down to\n      set another member of it: POINTERS");
+	     "      is what the choice \"Unwinder\" (Kconfig:19) comes down to\n      set another member of it: "
+	     "POINTERS");
 	says("CONFIG_INFO=y\n", DEFAULTS, KCONFIG_REASON_NO_PROMPT,
 	     "  INFO=y, asked for in a.config:1, is n\n      defined at Kconfig:68\n"
 	     "      has no prompt: only options that select it can set it: INFO4 (=n), INFO5 (=n)\n"
@@ -228,9 +229,11 @@ static void explains_values(void **state)
 {
 	(void)state;
 	says("CONFIG_SHIFT=99\n", DEFAULTS, KCONFIG_REASON_VALUE,
-	     "  SHIFT=99, asked for in a.config:1, is 17\n      defined at Kconfig:43\n      must be from 12 to 25 (Kconfig:45)");
+	     "  SHIFT=99, asked for in a.config:1, is 17\n      defined at Kconfig:43\n      must be from 12 to 25 "
+	     "(Kconfig:45)");
 	says("CONFIG_SHIFT=0x10\n", DEFAULTS, KCONFIG_REASON_VALUE,
-	     "  SHIFT=0x10, asked for in a.config:1, is 17\n      defined at Kconfig:43\n      is an int: a decimal number");
+	     "  SHIFT=0x10, asked for in a.config:1, is 17\n      defined at Kconfig:43\n      is an int: a decimal "
+	     "number");
 	says("CONFIG_VERSION=5\n", DEFAULTS, KCONFIG_REASON_VALUE,
 	     "  VERSION=5, asked for in a.config:1, is \"\"\n      defined at Kconfig:50\n"
 	     "      is a string: the value must be in double quotes");
@@ -319,11 +322,12 @@ static void says_if_kconfig_cannot_be_read(void **state)
 	assert_null(dotconfig_parse(".config", "", 0, &c));
 	kconfig_verify(s.requests, c, &reader, &s.verdict);
 	kconfig_verdict_print(&s.verdict, &b);
-	assert_string_equal(buf_str(&b),
-			    "2 options that were asked for are not in the kernel's configuration:\n"
-			    "  A=y, asked for in a.config:1, is n\n      why isn't known: Kconfig:1: 'nonsense' is no keyword\n"
-			    "  B=5, asked for in a.config:2, is not set\n"
-			    "      why isn't known: Kconfig:1: 'nonsense' is no keyword");
+	assert_string_equal(
+		buf_str(&b),
+		"2 options that were asked for are not in the kernel's configuration:\n"
+		"  A=y, asked for in a.config:1, is n\n      why isn't known: Kconfig:1: 'nonsense' is no keyword\n"
+		"  B=5, asked for in a.config:2, is not set\n"
+		"      why isn't known: Kconfig:1: 'nonsense' is no keyword");
 	scene_deinit(&s);
 }
 
