@@ -29,6 +29,7 @@ $exit_commands"
 
 cleanup()
 {
+	trap '' INT TERM HUP
 	eval "$exit_commands"
 	rm -rf "$tmp"
 }

@@ -93,7 +93,7 @@ static struct err *report_closed(struct stream *s)
 	return s->callbacks->closed ? s->callbacks->closed(s, s->user) : NULL;
 }
 
-static struct err *receive(struct stream *s, bool *ret_closed)
+static struct err *receive(struct stream *s, size_t *ret_n, bool *ret_closed)
 {
 	char bytes[READ_SIZE];
 	ssize_t n = read(s->fd, bytes, sizeof(bytes));
@@ -104,12 +104,14 @@ static struct err *receive(struct stream *s, bool *ret_closed)
 		*ret_closed = true;
 		return NULL;
 	}
+	*ret_n = (size_t)n;
 	return s->callbacks->data ? s->callbacks->data(s, bytes, (size_t)n, s->user) : NULL;
 }
 
 static struct err *handle_events(struct stream *s, short revents)
 {
 	bool closed = false;
+	size_t n;
 
 	if ((revents & POLLOUT) && stream_pending(s)) {
 		stream_flush(s);
@@ -117,7 +119,7 @@ static struct err *handle_events(struct stream *s, short revents)
 			TRY(s->callbacks->drained(s, s->user));
 	}
 	if (!s->destroyed && !s->paused && !s->ended && (revents & (POLLIN | POLLHUP | POLLERR)))
-		TRY(receive(s, &closed));
+		TRY(receive(s, &n, &closed));
 	/* Paused, and the peer is gone: without a report poll(2) would return at once for ever. */
 	if (!s->destroyed && (closed || s->broken || (s->paused && (revents & (POLLHUP | POLLERR)))))
 		return report_closed(s);
@@ -135,6 +137,26 @@ static struct err *on_ready(struct loop_source *source, int fd, short revents, v
 	e = handle_events(s, revents);
 	s->in_callback = false;
 	if (s->destroyed)
+		free(s);
+	return e;
+}
+
+struct err *stream_catch_up(struct stream *s, size_t max)
+{
+	bool closed = false, nested = s->in_callback;
+	struct err *e = NULL;
+
+	s->in_callback = true;
+	while (!e && max && !s->destroyed && !s->paused && !s->ended) {
+		size_t n = 0;
+
+		e = receive(s, &n, &closed);
+		if (!n)
+			break;
+		max -= MIN(n, max);
+	}
+	s->in_callback = nested;
+	if (s->destroyed && !nested)
 		free(s);
 	return e;
 }

@@ -36,6 +36,11 @@ void stream_write(struct stream *s, const void *data, size_t len);
 size_t stream_pending(const struct stream *s);
 /* Writes what can be written now. Bytes may be left. */
 void stream_flush(struct stream *s);
+/*
+ * Takes in what has come already, up to about max bytes, without waiting for the loop's turn. The end is left for the
+ * loop to report. Not for one that keeps blocking.
+ */
+struct err *stream_catch_up(struct stream *s, size_t max) err_must_check;
 /* Stops or resumes reading. */
 void stream_pause(struct stream *s, bool pause);
 int stream_fd(const struct stream *s);

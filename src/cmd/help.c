@@ -1,3 +1,5 @@
+#include <ctype.h>
+
 #include "base/rows.h"
 #include "cmd/cmd.h"
 
@@ -149,7 +151,8 @@ static void print_man_command(const struct command *c)
 		print_scdoc(c->args);
 	}
 	fputs(c->takes_rest ? " [-- _ARG_...]\n\n" : "\n\n", stdout);
-	print_scdoc(c->summary);
+	fputc(toupper((unsigned char)*c->summary), stdout);
+	print_scdoc(c->summary + 1);
 	fputs(".\n\n", stdout);
 	if (*c->description) {
 		print_scdoc(c->description);
@@ -231,8 +234,9 @@ static void print_man_sections(void)
 		section = options[i].section;
 		print_man_option(&options[i]);
 	}
-	fputs("\n## Section [kconfig]\n\n*--kconfig* _NAME=VALUE_\n\tkernel option to set: y, m, n, a number or a string. "
-	      "In ktb.conf: lines _NAME = VALUE_. ",
+	fputs("\n## Section [kconfig]\n\n*--kconfig* _NAME=VALUE_\n"
+	      "\tkernel option to set: y, m, n, a number or a string.\n\n"
+	      "\tIn ktb.conf: lines _NAME = VALUE_. ",
 	      stdout);
 	print_man_users(BUILDING);
 	fputs("\n## On the command line only\n\n*-h*, *--help*\n\twhat *ktb help* says about the command.\n", stdout);

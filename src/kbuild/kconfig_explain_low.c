@@ -238,22 +238,23 @@ static void explain_default(struct explainer *x, const struct kconfig_symbol *s,
 	x->depth--;
 }
 
-/* Several options would do, and all of them are members of one choice: one of these can simply be set. */
-static void explain_common_choice(struct explainer *x, const struct kconfig_symbol *s)
+/* Says so if several options would do, and all of them are members of one choice. */
+static bool explain_common_choice(struct explainer *x, const struct kconfig_symbol *s)
 {
 	_cleanup_(kconfig_blockers_deinit) struct kconfig_blockers b = { 0 };
 	const struct kconfig_entry *first = NULL, *choice = common_choice(s, &first);
 
 	if (!choice)
-		return;
+		return false;
 	explain_say(x, "set one of them; all are in the choice \"%s\" (%s:%d)", explain_title(choice), choice->file,
 		    choice->line);
 	kconfig_blockers_add_entry(&b, x->values, choice, TRISTATE_M);
 	explain_blockers(x, &b, TRISTATE_M);
+	return true;
 }
 
-/* Of many options that would do, those that can simply be set. */
-static void explain_settable_selectors(struct explainer *x, const struct kconfig_symbol *s)
+/* Of many options that would do, those that can simply be set. Returns their number. */
+static size_t explain_settable_selectors(struct explainer *x, const struct kconfig_symbol *s)
 {
 	_cleanup_(buf_deinit) struct buf list = BUF_INIT;
 	size_t n = 0;
@@ -271,6 +272,45 @@ static void explain_settable_selectors(struct explainer *x, const struct kconfig
 	explain_list_end(&list, n);
 	if (n)
 		explain_say(x, "set %s%s", n > 1 ? "one of " : "", buf_str(&list));
+	return n;
+}
+
+/* How much stands in the way of an option; SIZE_MAX if nothing can be done about it. */
+static size_t count_obstacles(const struct explainer *x, const struct kconfig_symbol *s)
+{
+	const struct kconfig_entry *e = explain_nearest_entry(x, s, TRISTATE_M);
+	_cleanup_(kconfig_blockers_deinit) struct kconfig_blockers b = { 0 };
+
+	if (!e)
+		return SIZE_MAX;
+	kconfig_blockers_add_entry(&b, x->values, e, TRISTATE_M);
+	for (size_t i = 0; i < b.n; i++)
+		if (b.v[i]->op == KCONFIG_OP_SYMBOL && kconfig_is_hopeless(b.v[i]->symbol))
+			return SIZE_MAX;
+	return b.n;
+}
+
+/* None of the options that would do can simply be set: what it takes for the one that is nearest to that. */
+static void explain_nearest_selector(struct explainer *x, const struct kconfig_symbol *s)
+{
+	const struct kconfig_symbol *nearest = NULL;
+	size_t best = SIZE_MAX;
+
+	if (x->silent)
+		return;
+	for (const struct kconfig_property *p = s->selects; p; p = p->next_source) {
+		const struct kconfig_symbol *by = p->entry->symbol;
+		size_t n = by && kconfig_tristate(x->values, by) == TRISTATE_N ? count_obstacles(x, by) : SIZE_MAX;
+
+		if (n < best) {
+			best = n;
+			nearest = by;
+		}
+	}
+	if (!nearest)
+		return;
+	explain_say(x, "the nearest of them is %s, and that", nearest->name);
+	go_deeper(x, nearest, TRISTATE_M);
 }
 
 static void explain_promptless(struct explainer *x, const struct kconfig_symbol *s)
@@ -291,8 +331,8 @@ static void explain_promptless(struct explainer *x, const struct kconfig_symbol 
 		return;
 	}
 	x->depth++;
-	explain_common_choice(x, s);
-	explain_settable_selectors(x, s);
+	if (!explain_common_choice(x, s) && !explain_settable_selectors(x, s))
+		explain_nearest_selector(x, s);
 	x->silent++;
 	for (const struct kconfig_property *p = s->selects; p && x->steps < EXPLAIN_STEPS_MAX; p = p->next_source)
 		if (p->entry->symbol)

@@ -24,13 +24,17 @@ static struct err *expect_end_of_line(struct kconfig_parser *p)
 	return NULL;
 }
 
-/* Name of an option, for config, select and the like. */
-static struct err *parse_symbol(struct kconfig_parser *p, struct kconfig_builder_symbol **ret)
+/* The symbol that the token names, for config, select and the like; NULL if it is no name. */
+static struct kconfig_builder_symbol *symbol_here(const struct kconfig_parser *p)
 {
 	if (p->token.kind != KCONFIG_TOKEN_WORD || p->token.opaque)
-		return kconfig_syntax_error(p, "the name of an option is missing");
-	*ret = kconfig_intern(p->builder, p->token.text, p->token.len);
-	return kconfig_advance(p);
+		return NULL;
+	return kconfig_intern(p->builder, p->token.text, p->token.len);
+}
+
+static struct err *name_is_missing(const struct kconfig_parser *p)
+{
+	return kconfig_syntax_error(p, "the name of an option is missing");
 }
 
 /* Text in quotes; older kernels have single words without. */
@@ -52,14 +56,11 @@ static struct err *parse_if(struct kconfig_parser *p, const struct kconfig_expr 
 	return kconfig_parse_expr(p, ret);
 }
 
-static struct err *add_entry(struct kconfig_parser *p, enum kconfig_entry_kind kind, struct kconfig_entry **ret)
+static struct kconfig_entry *add_entry(struct kconfig_parser *p, enum kconfig_entry_kind kind)
 {
 	struct kconfig_builder *b = p->builder;
-	struct kconfig_entry *e;
+	struct kconfig_entry *e = pool_alloc(&b->pool, sizeof(*e));
 
-	if (p->block && p->block->depth >= BLOCK_DEPTH_MAX)
-		return kconfig_syntax_error(p, "blocks are nested more than %d deep", BLOCK_DEPTH_MAX);
-	e = pool_alloc(&b->pool, sizeof(*e));
 	e->kind = kind;
 	e->parent = p->block;
 	e->depth = p->block ? p->block->depth + 1 : 0;
@@ -68,22 +69,30 @@ static struct err *add_entry(struct kconfig_parser *p, enum kconfig_entry_kind k
 	if (b->entries_n)
 		b->entries[b->entries_n - 1]->next = e;
 	if (!(b->entries_n & (b->entries_n - 1)))
-		b->entries = xreallocarray(b->entries, b->entries_n ? 2 * b->entries_n : 1,
-					   sizeof(struct kconfig_entry *));
+		b->entries = xreallocarray(b->entries, b->entries_n ? 2 * b->entries_n : 1, sizeof(*b->entries));
 	b->entries[b->entries_n++] = e;
 	p->entry = e;
 	p->last_property = NULL;
-	*ret = e;
-	return NULL;
+	return e;
+}
+
+static struct err *open_block(struct kconfig_parser *p, const struct kconfig_entry *e)
+{
+	if (e->depth >= BLOCK_DEPTH_MAX)
+		return kconfig_syntax_error(p, "blocks are nested more than %d deep", BLOCK_DEPTH_MAX);
+	p->block = e;
+	return expect_end_of_line(p);
 }
 
 static struct err *parse_config(struct kconfig_parser *p)
 {
-	struct kconfig_builder_symbol *s = NULL;
+	struct kconfig_builder_symbol *s = symbol_here(p);
 	struct kconfig_entry *e;
 
-	TRY(parse_symbol(p, &s));
-	TRY(add_entry(p, KCONFIG_ENTRY_CONFIG, &e));
+	if (!s)
+		return name_is_missing(p);
+	TRY(kconfig_advance(p));
+	e = add_entry(p, KCONFIG_ENTRY_CONFIG);
 	e->symbol = &s->symbol;
 	if (s->last_entry)
 		s->last_entry->next_of = e;
@@ -95,43 +104,36 @@ static struct err *parse_config(struct kconfig_parser *p)
 
 static struct err *parse_choice(struct kconfig_parser *p)
 {
-	struct kconfig_entry *e;
+	struct kconfig_entry *e = add_entry(p, KCONFIG_ENTRY_CHOICE);
 
 	/* Older kernels give some choices a name; nothing refers to it. */
 	if (p->token.kind == KCONFIG_TOKEN_WORD)
 		TRY(kconfig_advance(p));
-	TRY(add_entry(p, KCONFIG_ENTRY_CHOICE, &e));
 	e->type = KCONFIG_BOOL;
-	p->block = e;
-	return expect_end_of_line(p);
+	return open_block(p, e);
 }
 
 static struct err *parse_menu(struct kconfig_parser *p)
 {
-	struct kconfig_entry *e;
+	struct kconfig_entry *e = add_entry(p, KCONFIG_ENTRY_MENU);
 
-	TRY(add_entry(p, KCONFIG_ENTRY_MENU, &e));
 	TRY(parse_text(p, &e->prompt));
-	p->block = e;
-	return expect_end_of_line(p);
+	return open_block(p, e);
 }
 
 static struct err *parse_if_block(struct kconfig_parser *p)
 {
-	struct kconfig_entry *e;
+	struct kconfig_entry *e = add_entry(p, KCONFIG_ENTRY_IF);
 
-	TRY(add_entry(p, KCONFIG_ENTRY_IF, &e));
 	TRY(kconfig_parse_expr(p, &e->depends));
-	p->block = e;
 	p->entry = NULL;
-	return expect_end_of_line(p);
+	return open_block(p, e);
 }
 
 static struct err *parse_comment(struct kconfig_parser *p)
 {
-	struct kconfig_entry *e;
+	struct kconfig_entry *e = add_entry(p, KCONFIG_ENTRY_COMMENT);
 
-	TRY(add_entry(p, KCONFIG_ENTRY_COMMENT, &e));
 	TRY(parse_text(p, &e->prompt));
 	return expect_end_of_line(p);
 }
@@ -264,9 +266,11 @@ static struct err *parse_def_tristate(struct kconfig_parser *p)
 static struct err *parse_select(struct kconfig_parser *p)
 {
 	struct kconfig_property *prop = add_property(p, KCONFIG_SELECT);
-	struct kconfig_builder_symbol *target = NULL;
+	struct kconfig_builder_symbol *target = symbol_here(p);
 
-	TRY(parse_symbol(p, &target));
+	if (!target)
+		return name_is_missing(p);
+	TRY(kconfig_advance(p));
 	TRY(parse_if(p, &prop->condition));
 	prop->target = &target->symbol;
 	if (target->last_select)
@@ -280,9 +284,11 @@ static struct err *parse_select(struct kconfig_parser *p)
 static struct err *parse_imply(struct kconfig_parser *p)
 {
 	struct kconfig_property *prop = add_property(p, KCONFIG_IMPLY);
-	struct kconfig_builder_symbol *target = NULL;
+	struct kconfig_builder_symbol *target = symbol_here(p);
 
-	TRY(parse_symbol(p, &target));
+	if (!target)
+		return name_is_missing(p);
+	TRY(kconfig_advance(p));
 	TRY(parse_if(p, &prop->condition));
 	prop->target = &target->symbol;
 	if (target->last_imply)

@@ -70,19 +70,35 @@ bool kconfig_has_prompt(const struct kconfig_symbol *s)
 	return false;
 }
 
-struct kconfig_range kconfig_select_value(const struct kconfig_values *v, const struct kconfig_property *select)
+/*
+ * How far an entry itself is in effect, whether or not its prompt is shown. For members of a choice that is limited to
+ * m, Kconfig's versions differ: to 6.1 the choice is a bool, and so y; to 6.12 it limits its members to m.
+ */
+static struct kconfig_range effect(const struct kconfig_values *v, const struct kconfig_entry *e)
 {
-	struct kconfig_range r = kconfig_eval(v, select->condition);
-	enum tristate value = select->entry->symbol ? kconfig_tristate(v, select->entry->symbol) : TRISTATE_N;
 	struct evaluation ev = { v, { TRISTATE_Y, TRISTATE_Y } };
 
-	/* Of several definitions only those whose conditions hold select; a prompt that isn't shown doesn't matter. */
-	for (const struct kconfig_entry *e = select->entry; e; e = e->parent)
-		if (e->depends && !lower(e->depends, &ev))
+	for (; e; e = e->parent) {
+		if (e->depends)
+			lower(e->depends, &ev);
+		if (e->parent && e->parent->kind == KCONFIG_ENTRY_CHOICE && e->parent->type == KCONFIG_BOOL) {
+			struct kconfig_range choice = effect(v, e->parent);
+
+			ev.range.low = MIN(ev.range.low, choice.low);
+			ev.range.high = choice.high ? ev.range.high : TRISTATE_N;
 			break;
-	r.low = MIN(MIN(r.low, value), ev.range.low);
-	r.high = MIN(MIN(r.high, value), ev.range.high);
-	return r;
+		}
+	}
+	return ev.range;
+}
+
+struct kconfig_range kconfig_select_value(const struct kconfig_values *v, const struct kconfig_property *select)
+{
+	struct kconfig_range condition = kconfig_eval(v, select->condition), entry = effect(v, select->entry);
+	enum tristate value = select->entry->symbol ? kconfig_tristate(v, select->entry->symbol) : TRISTATE_N;
+
+	return (struct kconfig_range){ MIN(MIN(condition.low, value), entry.low),
+				       MIN(MIN(condition.high, value), entry.high) };
 }
 
 /* The first property of a kind that counts. */
@@ -90,12 +106,7 @@ static const struct kconfig_property *active_property(const struct kconfig_value
 						      enum kconfig_property_kind kind)
 {
 	for (const struct kconfig_entry *e = s->entries; e; e = e->next_of) {
-		struct evaluation ev = { v, { TRISTATE_Y, TRISTATE_Y } };
-
-		for (const struct kconfig_entry *around = e; around; around = around->parent)
-			if (around->depends && !lower(around->depends, &ev))
-				break;
-		if (ev.range.high == TRISTATE_N)
+		if (effect(v, e).high == TRISTATE_N)
 			continue;
 		for (const struct kconfig_property *p = e->properties; p; p = p->next)
 			if (p->kind == kind && kconfig_eval(v, p->condition).high != TRISTATE_N)

@@ -17,6 +17,7 @@ enum {
 	VIEWERS_MAX = 16,
 	LOG_MAX = 64 << 20, /* then the log is turned over: console.log.1 keeps the older half */
 	FLUSH_MS = 2000,
+	CATCH_UP_MAX = 4 << 20, /* more than the FIFO holds */
 };
 
 /* A connection to serial.sock. */
@@ -335,15 +336,19 @@ static void flush_stream(struct stream *s, uint64_t deadline)
 	}
 }
 
+void console_catch_up(struct console *c)
+{
+	/* A guest that never stops talking must not hold us. */
+	if (c->serial_out)
+		err_ignore(stream_catch_up(c->serial_out, CATCH_UP_MAX));
+}
+
 void console_detach(struct console *c)
 {
 	uint64_t deadline = now_ns() + FLUSH_MS * NSEC_PER_MSEC;
-	char bytes[16384];
-	ssize_t n;
 
 	/* What is left in the FIFO is all there will ever be. */
-	while (c->serial_out && (n = read(stream_fd(c->serial_out), bytes, sizeof(bytes))) > 0)
-		show_serial(c, bytes, (size_t)n);
+	console_catch_up(c);
 	stream_destroy(steal(&c->serial_out));
 	stream_destroy(steal(&c->serial_in));
 	stream_destroy(steal(&c->hmp));

@@ -38,6 +38,12 @@ DEFINE_CLEANUP(struct console *, console_destroy);
  */
 void console_attach(struct console *c, int serial_out_fd, int serial_in_fd, int hmp_fd);
 
+/*
+ * Takes in what the guest has written up to now. For when QEMU reports something about the guest by another way: what
+ * the guest said before must have been seen before.
+ */
+void console_catch_up(struct console *c);
+
 /* QEMU is gone: shows what it still had written, and waits a moment for slow readers. */
 void console_detach(struct console *c);
 

@@ -30,7 +30,8 @@
 #include "vm/qmp.h"
 
 enum {
-	STDERR_KEEP = 8192,       /* what QEMU last said */
+	STDERR_KEEP = 8192, /* what QEMU last said */
+	MESSAGES_MAX = 1 << 20,
 	START_TIMEOUT_MS = 60000, /* see struct supervisor_patience */
 	QUIT_TIMEOUT_MS = 3000,
 	STOP_TIMEOUT_MS = 15000,
@@ -314,6 +315,9 @@ static struct err *on_event(const char *event, struct json_object *data, void *u
 	struct supervisor *s = user;
 
 	log_debug("QEMU: event %s", event);
+	/* A panic's text came before the event that it led to. */
+	if (streq(event, "SHUTDOWN") || streq(event, "GUEST_PANICKED"))
+		console_catch_up(s->console);
 	if (streq(event, "SHUTDOWN")) {
 		handle_shutdown(s, data);
 	} else if (streq(event, "GUEST_PANICKED")) {
@@ -525,17 +529,15 @@ static struct err *start_qemu(struct supervisor *s)
 /* QEMU has ended, or is to be: takes its channels down and returns its wait status. */
 static struct err *stop_qemu(struct supervisor *s, int *ret_status)
 {
-	char bytes[STDERR_KEEP];
-	ssize_t n;
-
 	process_kill(&s->qemu.process, SIGKILL);
-	loop_remove(steal(&s->ended));
-	loop_remove(steal(&s->timer));
 	if (s->debugport)
 		debugport_hang_up(s->debugport);
 	TRY(process_wait(&s->qemu.process, ret_status));
-	while (s->messages && (n = read(stream_fd(s->messages), bytes, sizeof(bytes))) > 0)
-		TRY(on_message(s->messages, bytes, (size_t)n, s));
+	/* Its last events and words may not have been read yet. */
+	TRY(qmp_catch_up(s->qmp));
+	TRY(stream_catch_up(s->messages, MESSAGES_MAX));
+	loop_remove(steal(&s->ended));
+	loop_remove(steal(&s->timer));
 	console_detach(s->console);
 	qmp_destroy(steal(&s->qmp));
 	stream_destroy(steal(&s->init));

@@ -4,7 +4,7 @@
 #include "base/stream.h"
 #include "base/util.h"
 
-enum { LINE_MAX_BYTES = 1 << 20, DEPTH_MAX = 32 };
+enum { LINE_MAX_BYTES = 1 << 20, DEPTH_MAX = 32, CATCH_UP_MAX = 4 << 20 };
 
 struct pending {
 	struct pending *next;
@@ -199,6 +199,11 @@ void qmp_destroy(struct qmp *q)
 	buf_deinit(&q->in);
 	buf_deinit(&q->held);
 	free(q);
+}
+
+struct err *qmp_catch_up(struct qmp *q)
+{
+	return stream_catch_up(q->stream, CATCH_UP_MAX);
 }
 
 void qmp_command(struct qmp *q, const char *command, struct json_object *arguments, qmp_reply_callback on_reply,

@@ -45,6 +45,9 @@ struct qmp *qmp_create(struct loop *loop, int fd, qmp_event_callback on_event, v
 void qmp_destroy(struct qmp *q);
 DEFINE_CLEANUP(struct qmp *, qmp_destroy);
 
+/* Handles what has come already, without waiting for the loop's turn. */
+struct err *qmp_catch_up(struct qmp *q) err_must_check;
+
 /* Sends a command. arguments (may be NULL) is taken over. on_reply may be NULL. */
 void qmp_command(struct qmp *q, const char *command, struct json_object *arguments, qmp_reply_callback on_reply,
 		 void *user);

@@ -39,7 +39,7 @@ machine()
 		kill dirname; do
 		ln -s "$(PATH=$real_path command -v "$tool")" "$bin/$tool"
 	done
-	for tool in gdb qemu-system-x86_64 make flex bison bc perl depmod tar xz ccache tmux; do
+	for tool in gdb qemu-system-x86_64 make flex bison bc perl python3 ld depmod tar xz ccache tmux; do
 		fake "$tool" ''
 	done
 	printf 'static, no interpreter\n' >"$bin/busybox"

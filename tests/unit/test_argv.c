@@ -159,8 +159,9 @@ static bool strv_has(const char *const *list, const char *s)
 /* But for the channels, what a person runs is the machine that ktb runs. */
 static void by_hand_is_the_same_machine(void **state)
 {
-	static const char *const machine[] = { "-machine", "-accel", "-cpu", "-smp", "-m", "-device", "-netdev",
-					       "-kernel", "-initrd", "-append", "-name", "-display", NULL };
+	static const char *const machine[] = { "-machine", "-accel",   "-cpu",    "-smp",    "-m",
+					       "-device",  "-netdev",  "-kernel", "-initrd", "-append",
+					       "-name",    "-display", NULL };
 	_cleanup_(strv_deinit) struct strv ours = STRV_INIT, by_hand = STRV_INIT;
 	struct vm_params p = usual();
 	size_t compared = 0;

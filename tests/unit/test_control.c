@@ -1,5 +1,7 @@
 /*
  * The control socket: requests understood, and both sides of it talking to each other.
+ *
+ * check: no valgrind: it does not know pidfd_open(2)
  */
 #include <setjmp.h>
 #include <stdarg.h>

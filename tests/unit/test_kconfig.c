@@ -268,7 +268,7 @@ static void has_bounds(void **state)
 	buf_puts(&nots, "A\n");
 	fails_with(buf_str(&nots), "Kconfig:2: the expression is nested more than 100 deep");
 	fails_with(buf_str(&terms), "Kconfig:2: the expression has more than 1000 terms");
-	fails_with(buf_str(&blocks), "Kconfig:102: blocks are nested more than 100 deep");
+	fails_with(buf_str(&blocks), "Kconfig:101: blocks are nested more than 100 deep");
 
 	buf_puts(&growing, "a := xxxxxxxxxxxxxxxx\n");
 	for (int i = 0; i < 64; i++)

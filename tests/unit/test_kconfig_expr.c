@@ -155,6 +155,22 @@ static void selects_only_where_it_holds(void **state)
 	scene_deinit(&s);
 }
 
+static void leaves_open_what_kernels_disagree_on(void **state)
+{
+	struct kconfig_range r;
+	struct scene s;
+
+	(void)state;
+	scene_init(&s,
+		   "config X\n\ttristate\nchoice\n\tprompt \"c\"\n\tdepends on M\n"
+		   "config Y\n\tbool \"y\"\n\tselect X\nendchoice\n",
+		   values);
+	r = kconfig_select_value(&s.values, kconfig_tree_find(s.tree, "X")->selects);
+	assert_int_equal(r.low, TRISTATE_M);
+	assert_int_equal(r.high, TRISTATE_Y);
+	scene_deinit(&s);
+}
+
 static void blocked_by(const char *expr, enum tristate need, const char *expected)
 {
 	_cleanup_(free) char *text = xasprintf("config X\n\tbool \"x\"\n\tdepends on %s\n", expr);
@@ -196,6 +212,7 @@ int main(void)
 		cmocka_unit_test(keeps_what_is_not_known),
 		cmocka_unit_test(knows_what_hides_a_prompt),
 		cmocka_unit_test(selects_only_where_it_holds),
+		cmocka_unit_test(leaves_open_what_kernels_disagree_on),
 		cmocka_unit_test(finds_what_fails),
 	};
 

@@ -75,7 +75,10 @@ static void ours_are_taken_out(void **state)
 {
 	(void)state;
 	expect(A "x", "", "x");
-	expect("ab" A "c" "de" A "h" "f", "abdef", "ch");
+	expect("ab" A "c"
+	       "de" A "h"
+	       "f",
+	       "abdef", "ch");
 	expect(A A, A, "");
 	expect(A A "x", A "x", "");
 	expect(A A A "x", A, "x");

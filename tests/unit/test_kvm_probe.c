@@ -1,6 +1,8 @@
 /*
  * The KVM probe against KVMs of our own making: a good one, which runs the guest's instructions on this CPU, and ones
  * that fail in every way we know.
+ *
+ * check: no valgrind: it does not know pidfd_open(2)
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -18,8 +18,8 @@
 #include "base/util.h"
 #include "vm/qmp.h"
 
-static const char greeting[] =
-	"{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": 7}}, \"capabilities\": [\"oob\"]}}\r\n";
+static const char greeting[] = "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": 7}}, "
+			       "\"capabilities\": [\"oob\"]}}\r\n";
 
 /* --- Lines --- */
 
@@ -86,8 +86,19 @@ static void lines_of_every_kind(void **state)
 static void what_is_no_qmp(void **state)
 {
 	static const char *const bad[] = {
-		"",	 "{", "[]", "1", "null", "\"return\"", "{}", "{\"error\":\"text\"}", "{\"event\":1}", "{\"event\":",
-		"{\"event\":null}", "\xff\xfe", "QEMU 7.2 monitor",
+		"",
+		"{",
+		"[]",
+		"1",
+		"null",
+		"\"return\"",
+		"{}",
+		"{\"error\":\"text\"}",
+		"{\"event\":1}",
+		"{\"event\":",
+		"{\"event\":null}",
+		"\xff\xfe",
+		"QEMU 7.2 monitor",
 	};
 	_cleanup_(buf_deinit) struct buf deep = BUF_INIT, big = BUF_INIT;
 
@@ -242,8 +253,7 @@ static void answers_find_their_commands_in_any_order(void **state)
 	say(s, "{\"return\":5,\"id\":3}\n{\"return\":6,\"id\":77}\n{\"return\":7}\n");
 	say(s, "{\"return\":{\"x\":1},\"id\":1}\n{\"return\":4,\"id\":4}\n{\"event\":\"LAST\",\"data\":{}}\n");
 	assert_null(loop_run(s->loop));
-	assert_string_equal(buf_str(&s->text),
-			    "third={} STOP second=no first={\"x\":1} first=4 LAST+ ");
+	assert_string_equal(buf_str(&s->text), "third={} STOP second=no first={\"x\":1} first=4 LAST+ ");
 	text = heard(s);
 	assert_string_equal(text, CAPABILITIES "{\"execute\":\"a\",\"id\":1}\n{\"execute\":\"b\",\"id\":2}\n"
 					       "{\"execute\":\"c\",\"id\":3}\n{\"execute\":\"again\",\"id\":4}\n");

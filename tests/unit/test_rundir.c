@@ -50,7 +50,6 @@ static void assert_fails(struct err *e, enum err_code code, const char *part)
 	if (!strstr(err_message(e), part))
 		fail_msg("'%s' is not in: %s", part, err_message(e));
 	err_destroy(e);
-
 }
 
 /* --- The record --- */
@@ -100,8 +99,9 @@ static void a_record_there_and_back(void **state)
 static char *with(const char *member, const char *json)
 {
 	static const char *const members[][2] = {
-		{ "name", "\"x\"" }, { "dir", "\"/r\"" },  { "pid", "1" },     { "port", "0" },      { "accel", "\"tcg\"" },
-		{ "memory", "1" },   { "cpus", "1" },	   { "started", "1" }, { "kaslr", "false" },
+		{ "name", "\"x\"" }, { "dir", "\"/r\"" },    { "pid", "1" },
+		{ "port", "0" },     { "accel", "\"tcg\"" }, { "memory", "1" },
+		{ "cpus", "1" },     { "started", "1" },     { "kaslr", "false" },
 	};
 	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
 
@@ -119,10 +119,11 @@ static char *with(const char *member, const char *json)
 static void records_that_are_none(void **state)
 {
 	static const char *const bad[][2] = {
-		{ "name", NULL },     { "name", "1" },	     { "name", "null" },    { "dir", "[]" },	 { "pid", "-1" },
-		{ "pid", "\"1\"" },   { "pid", "2147483648" }, { "port", "65536" },   { "port", "1.5" },	 { "port", NULL },
-		{ "cpus", "4294967296" }, { "memory", "-1" },   { "memory", "true" }, { "kaslr", "1" },	 { "started", "{}" },
-		{ "cmdline", "1" },   { "build_id", "[\"a\"]" },
+		{ "name", NULL },          { "name", "1" },    { "name", "null" },       { "dir", "[]" },
+		{ "pid", "-1" },           { "pid", "\"1\"" }, { "pid", "2147483648" },  { "port", "65536" },
+		{ "port", "1.5" },         { "port", NULL },   { "cpus", "4294967296" }, { "memory", "-1" },
+		{ "memory", "true" },      { "kaslr", "1" },   { "started", "{}" },      { "cmdline", "1" },
+		{ "build_id", "[\"a\"]" },
 	};
 	static const char *const texts[] = { "", "{", "[]", "null", "\"x\"", "\xff", "{\"name\":\"x\"}" };
 	_cleanup_(free) char *good = with("", NULL);
@@ -146,7 +147,16 @@ static void records_that_are_none(void **state)
 static void names(void **state)
 {
 	static const char *const bad[] = {
-		"", ".", "..", ".hidden", "-x", "a/b", "a b", "a,b", "\xc3\xa4", "a\n",
+		"",
+		".",
+		"..",
+		".hidden",
+		"-x",
+		"a/b",
+		"a b",
+		"a,b",
+		"\xc3\xa4",
+		"a\n",
 		"12345678901234567890123456789012345678901234567890123456789012345",
 	};
 	struct rundir *d;

@@ -1,5 +1,7 @@
 /*
  * Streams: what can't be written yet is kept, the end is reported once, and the owner may destroy one at any time.
+ *
+ * check: no valgrind: its pwritev2(2) knows no RWF_NOWAIT
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -50,7 +50,11 @@ static const char kconfig[] = "config MODULES\n\tbool \"modules\"\n\tmodules\n" 
 			      "config WATCH_B\n\tbool \"b\"\n\tselect NOTIFY\n"                   /* 81 */
 			      "config WATCH_C\n\tbool \"c\"\n\tselect NOTIFY\n"                   /* 84 */
 			      "config CONSOLE\n\tbool \"console\"\n\tdepends on EXT4=y\n"         /* 87 */
-			      "config EITHER\n\tbool \"either\"\n\tdepends on NET || EXPERT\n";   /* 90 */
+			      "config EITHER\n\tbool \"either\"\n\tdepends on NET || EXPERT\n"
+			      "config RAID\n\tbool\n"                                                 /* 93 */
+			      "config MD\n\tbool \"md\"\n\tdepends on NET && EXPERT\n\tselect RAID\n" /* 95 */
+			      "config BTRFS\n\tbool \"b\"\n\tdepends on NET\n\tselect RAID\n"         /* 99 */
+			      "config SUN\n\tbool \"b\"\n\tdepends on SPARC\n\tselect RAID\n";        /* 90 */
 
 /* What every .config has unless a test says otherwise. */
 #define DEFAULTS                                                                                                       \
@@ -166,6 +170,10 @@ static void says_what_to_set(void **state)
 	     "  NOTIFY=y, asked for in a.config:1, is n\n      defined at Kconfig:75\n"
 	     "      has no prompt: only options that select it can set it: WATCH_A (=n), WATCH_B (=n), WATCH_C (=n)\n"
 	     "        set one of WATCH_B=y, WATCH_C=y");
+	says("CONFIG_RAID=y\n", DEFAULTS, KCONFIG_REASON_NO_PROMPT,
+	     "  RAID=y, asked for in a.config:1, is n\n      defined at Kconfig:93\n"
+	     "      has no prompt: only options that select it can set it: MD (=n), BTRFS (=n), SUN (=n)\n"
+	     "        the nearest of them is BTRFS, and that\n          needs NET (=n): set NET=y");
 	says("CONFIG_CONSOLE=y\n", DEFAULTS "CONFIG_MODULES=y\nCONFIG_EXT4=m\n", KCONFIG_REASON_DEPENDENCY,
 	     "  CONSOLE=y, asked for in a.config:1, is n\n      defined at Kconfig:87\n"
 	     "      needs EXT4 (=m) = y: set EXT4=y");

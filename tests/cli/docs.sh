@@ -1,0 +1,434 @@
+#!/bin/sh
+# timeout: 300
+# The examples of README.md, of `ktb help COMMAND` and of the man page are executed.
+#
+# In README.md each block of lines from a terminal (```console) has a comment in front that says how it is run:
+#
+#	<!-- test: run -->			its commands, one after the other
+#	<!-- test: fake source -->		the same, with a kernel in miniature as ~/src/linux; they fail
+#	<!-- test: vm -->			the same, while a VM runs in the background
+#	<!-- test: vm, COMMAND -->		and COMMAND has been typed into its shell
+#	<!-- test: terminal -->			its first command in a terminal; what follows a prompt of the guest is typed
+#	<!-- test: skip, because REASON -->	not at all
+#
+# What they print must be what the block says. There `...` stands for anything, and two numbers are always alike, as are
+# accelerators and amounts of white space: kernels, machines and addresses differ.
+
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+# The kernels that are built already are in the user's cache.
+export XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}" XDG_CONFIG_HOME="$tmp/config" XDG_RUNTIME_DIR="$tmp/run"
+export HOME="$tmp/home" CCACHE_DISABLE=1 TERM=xterm
+port=$((20000 + $$ % 10000))
+mkdir -p "$tmp/config/ktb" "$tmp/bin" "$tmp/work" "$tmp/home/src" "$tmp/blocks"
+mkdir -m 700 "$tmp/run"
+printf '[vm]\nport = %s\n' "$port" >"$tmp/config/ktb/ktb.conf"
+ln -s "$KTB" "$tmp/bin/ktb"
+ln -s "$KTB" "$tmp/work/ktb"
+PATH=$tmp/bin:$PATH
+cd "$tmp/work" || exit 1
+# shellcheck disable=SC2016 # expanded when it is run
+at_exit '"$KTB" stop --all --force >/dev/null 2>&1'
+
+# --- Comparing ----------------------------------------------------------------------------------------------------
+
+# Filter: what may differ becomes the same.
+normalize()
+{
+	tr -d '\r' | sed -E -e "s/$(printf '\033')\[[0-9;?]*[A-Za-z]//g" -e '/^ktb: using TCG: /d' \
+		-e '/^\[Switching to Thread /d' \
+		-e 's/\<(tcg|kvm)\>/ACCEL/g' -e 's/0x[0-9a-f]+/0xN/g' -e 's/[0-9]+(\.[0-9]+)*/N/g' \
+		-e 's/[[:space:]]+/ /g' -e 's/^ //' -e 's/ $//'
+}
+
+# follows PATTERN TEXT (files): both normalized first.
+follows()
+{
+	normalize <"$1" >"$tmp/pattern"
+	normalize <"$2" >"$tmp/text"
+	awk '
+	FNR == NR {
+		pattern = pattern $0 "\n"
+		next
+	}
+	{
+		text = text $0 "\n"
+	}
+	END {
+		n = split(pattern, parts, /\.\.\./)
+		for (i = 1; i <= n; i++) {
+			last = i == n
+			at = index(text, parts[i])
+			if (last && parts[i] != "" && length(text) >= length(parts[i]) &&
+			    substr(text, length(text) - length(parts[i]) + 1) == parts[i])
+				exit 0
+			if (!at || (i == 1 && at != 1) || (last && parts[i] != ""))
+				exit 1
+			text = substr(text, at + length(parts[i]))
+		}
+	}
+	' "$tmp/pattern" "$tmp/text"
+}
+
+# expect_transcript NAME PATTERN TEXT
+expect_transcript()
+{
+	if follows "$2" "$3"; then
+		ok "$1"
+	else
+		not_ok "$1" "expected:
+$(cat "$2")
+got:
+$(sed -n '1,30p' "$3" | cut -c 1-200)
+[...]
+$(sed '1,30d' "$3" | tail -n 30 | cut -c 1-200)"
+	fi
+}
+
+# --- VMs ----------------------------------------------------------------------------------------------------------
+
+# shellcheck disable=SC2317 # called by way of wait_for
+shell_is_up()
+{
+	grep -q 'debugvm:' "$XDG_RUNTIME_DIR/ktb/$1/console.log"
+}
+
+# shellcheck disable=SC2317
+has_status()
+{
+	"$KTB" list | grep -Eq "^$1 +$2 "
+}
+
+# shellcheck disable=SC2317
+nothing_runs()
+{
+	[ -z "$("$KTB" list)" ]
+}
+
+# type_into NAME LINE: into the guest's shell.
+type_into()
+{
+	{
+		printf '%s\r' "$2"
+		sleep 0.5
+	} | socat -u - "UNIX-CONNECT:$XDG_RUNTIME_DIR/ktb/$1/serial.sock"
+}
+
+need_no_vm()
+{
+	"$KTB" stop --quiet --all --force
+}
+
+# start_vm NAME: in the background; it may still be booting.
+start_vm()
+{
+	"$KTB" vm --quiet --detach --name "$1" "--port=$([ "$1" = vm ] && echo "$port" || echo auto)" ||
+		not_ok "a VM named $1 starts"
+}
+
+# need_vm NAME: it runs, no other does, and its shell is there.
+need_vm()
+{
+	if [ "$(cd "$XDG_RUNTIME_DIR/ktb" 2>/dev/null && echo *)" != "$1" ]; then
+		need_no_vm
+		start_vm "$1"
+	fi
+	wait_for 90 shell_is_up "$1" || not_ok "the VM $1 comes up" "$(tail -n 20 "$XDG_RUNTIME_DIR/ktb/$1/console.log")"
+}
+
+# --- README -------------------------------------------------------------------------------------------------------
+
+# A kernel in miniature, as a tree and as a tarball.
+make_fake_source()
+{
+	cp -r "$root/tests/data/fake-kernel" "$HOME/src/linux"
+	{
+		cat "$root"/share/kconfig/*.config
+		printf 'CONFIG_KASAN=y\nCONFIG_FAKE_DROPPED=y\n'
+	} | awk -f "$root/tests/data/fake-kernel/kconfig.awk" >"$HOME/src/linux/Kconfig"
+	tar -C "$HOME/src" -cJf "$tmp/work/linux-6.12.tar.xz" linux
+}
+
+# shell_line COMMAND: as a user types it, with our port in place of the usual one.
+shell_line()
+{
+	timeout 120 sh -c "$(printf '%s\n' "$1" | sed "s/localhost:1234/localhost:$port/")" </dev/null
+}
+
+# perform BLOCK TRANSCRIPT STATUS: runs its commands; false if one of them did not end with the status.
+perform()
+{
+	_good=yes
+	: >"$2"
+	grep '^\$ ' "$1" >"$tmp/commands"
+	while IFS= read -r line <&3; do
+		printf '%s\n' "$line" >>"$2"
+		shell_line "${line#\$ }" >>"$2" 2>&1
+		[ "$?" = "$3" ] || _good=
+		printf '%s\n' "${line#\$ }" | sed 's/  *#.*//; s/^\.\///' >>"$tmp/done"
+	done 3<"$tmp/commands"
+	[ -n "$_good" ]
+}
+
+# run_block NAME BLOCK STATUS
+run_block()
+{
+	if perform "$2" "$tmp/transcript" "$3"; then
+		ok "$1: exit status $3"
+	else
+		not_ok "$1: exit status $3" "$(tail -n 40 "$tmp/transcript")"
+	fi
+	expect_transcript "$1: the output is as it says" "$2" "$tmp/transcript"
+}
+
+# shellcheck disable=SC2317
+at_prompt()
+{
+	term_screen | sed '/^ *$/d' | tail -n 1 | grep -Eq '^debugvm:[^ ]*# *$'
+}
+
+# shellcheck disable=SC2317
+screen_follows()
+{
+	term_tmux capture-pane -p -J -S - | sed '/^Pane is dead/d; /^ *$/d' >"$tmp/screen"
+	follows "$1" "$tmp/screen"
+}
+
+# terminal_block NAME BLOCK
+terminal_block()
+{
+	term_start "$(sed -n '1s/^\$ //p' "$2")"
+	sed -n '1s/^\$ //p' "$2" >>"$tmp/done"
+	sed -n 's/^debugvm:[^ ]*# *//p' "$2" >"$tmp/typed"
+	while IFS= read -r line <&3; do
+		wait_for 90 at_prompt || not_ok "$1: a prompt for '$line'" "$(term_screen)"
+		term_send -l "$line"
+		term_send Enter
+	done 3<"$tmp/typed"
+	# Nothing is said of empty lines: a terminal has many.
+	sed '1d; /^ *$/d' "$2" >"$tmp/expected"
+	wait_for 30 screen_follows "$tmp/expected"
+	expect_transcript "$1: the screen is as it says" "$tmp/expected" "$tmp/screen"
+	term_stop
+}
+
+# Writes each block of README.md to blocks/LINE, and its comment to blocks/LINE.how.
+split_readme()
+{
+	awk -v to="$tmp/blocks/" '
+	/^<!-- test: .* -->$/ {
+		how = substr($0, 12, length($0) - 15)
+		next
+	}
+	/^```console$/ {
+		file = sprintf("%s%04d", to, NR)
+		printf "%s\n", how >(file ".how")
+		next
+	}
+	/^```/ {
+		file = ""
+	}
+	file {
+		print >file
+	}
+	!/^$/ {
+		how = ""
+	}
+	' "$root/README.md"
+}
+
+run_readme()
+{
+	split_readme
+	for how_file in "$tmp"/blocks/*.how; do
+		block=${how_file%.how}
+		how=$(cat "$how_file")
+		name="README.md:$(basename "$block") '$(sed -n '1s/^\$ //p' "$block" | cut -c 1-40)'"
+		case $how in
+		run)
+			need_no_vm
+			run_block "$name" "$block" 0
+			;;
+		'fake source')
+			XDG_CACHE_HOME=$tmp/cache
+			run_block "$name" "$block" 2
+			XDG_CACHE_HOME=$cache
+			;;
+		vm | 'vm, '*)
+			need_vm vm
+			[ "$how" = vm ] || type_into vm "${how#vm, }"
+			run_block "$name" "$block" 0
+			;;
+		terminal)
+			need_no_vm
+			terminal_block "$name" "$block"
+			;;
+		'skip, because '?*) ;;
+		*) not_ok "$name" "no comment says how it is to be tested (see $0)" ;;
+		esac
+	done
+	expect_equal 'README.md: at most two blocks are not tested' \
+		"$(($(cat "$tmp"/blocks/*.how | grep -c '^skip') > 2))" 0
+}
+
+# --- Help and man page --------------------------------------------------------------------------------------------
+
+# plain COMMAND [STATUS]
+plain()
+{
+	run shell_line "$1"
+	expect_status "example: $1" "${2:-0}"
+}
+
+# foreground COMMAND STATUS_OR_SHELL THEN: runs it while its input stays open, until THEN ends it.
+foreground()
+{
+	rm -f "$tmp/keys"
+	mkfifo "$tmp/keys"
+	timeout 120 sh -c "$1" <"$tmp/keys" >"$tmp/foreground" 2>&1 &
+	vm_pid=$!
+	exec 4>"$tmp/keys"
+	if [ "$2" = shell ]; then
+		wait_for 90 grep -q 'debugvm:' "$tmp/foreground"
+	else
+		wait_for 30 has_status vm "$2"
+	fi || not_ok "example: $1: $2" "$(tail -n 20 "$tmp/foreground")"
+	plain "$3"
+	[ -z "$("$KTB" list)" ] || "$KTB" stop --quiet
+	exec 4>&-
+	wait "$vm_pid"
+	expect_equal "example: $1" "$?" 0
+}
+
+# on_console COMMAND
+on_console()
+{
+	term_start "$1"
+	wait_for 30 at_prompt || not_ok "example: $1: the prompt" "$(term_screen)"
+	term_send C-a x
+	if term_wait 10 'left the console'; then
+		ok "example: $1"
+	else
+		not_ok "example: $1" "$(term_screen)"
+	fi
+	term_stop
+}
+
+# example LINE: "COMMAND  # what for"
+example()
+{
+	command=$(printf '%s\n' "$1" | sed 's/  *#.*//; s/^ *//')
+	grep -qxF "$command" "$tmp/done" && return
+	printf '%s\n' "$command" >>"$tmp/done"
+	case $command in
+	'ktb build --source'*)
+		XDG_CACHE_HOME=$tmp/cache
+		plain "$command"
+		XDG_CACHE_HOME=$cache
+		;;
+	'ktb vm --print-command' | 'ktb build'* | 'ktb list'* | 'ktb help'* | 'ktb version'* | 'ktb demo'*) plain "$command" ;;
+	'ktb vm'*' --detach'*)
+		need_no_vm
+		plain "$command"
+		expect 'it runs in the background' [ -n "$("$KTB" list)" ]
+		;;
+	'ktb vm --wait')
+		need_no_vm
+		foreground "$command" waiting "${1##*elsewhere: }"
+		;;
+	'ktb vm'*)
+		need_no_vm
+		foreground "$command" shell 'ktb stop'
+		;;
+	'ktb gdb --break start_kernel') plain "$command" ;;
+	'ktb gdb'*)
+		need_vm vm
+		plain "$command"
+		;;
+	'gdb VMLINUX '*)
+		need_vm vm
+		plain "gdb $(ktb build -q | sed -n 's/^vmlinux *//p') ${command#gdb VMLINUX }"
+		;;
+	'ktb console'*)
+		name=${command#ktb console}
+		name=${name# }
+		need_vm "${name:-vm}"
+		on_console "$command"
+		;;
+	'ktb stop'*)
+		case $command in
+		*' a b')
+			need_no_vm
+			start_vm a
+			start_vm b
+			;;
+		*) need_vm vm ;;
+		esac
+		plain "$command"
+		expect 'nothing runs any more' nothing_runs
+		;;
+	*) not_ok "example: $command" "$0 doesn't know how to try it" ;;
+	esac
+}
+
+# The examples of a text with commands in lines of their own.
+examples()
+{
+	while IFS= read -r line <&3; do
+		example "$line"
+	done 3<"$1"
+}
+
+run_help()
+{
+	"$KTB" help | sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z]*\) .*/\1/p' >"$tmp/names"
+	expect 'help lists commands' [ "$(grep -c . "$tmp/names")" -ge 9 ]
+	while read -r name; do
+		"$KTB" help "$name" | sed -n '/^Examples:/,$s/^  //p' >"$tmp/examples-$name"
+		expect "help $name has an example" [ -s "$tmp/examples-$name" ]
+	done <"$tmp/names"
+	# Those that share a VM side by side.
+	for name in build help list version gdb stop console vm demo; do
+		cat "$tmp/examples-$name"
+	done >"$tmp/all-examples"
+	expect 'the examples of all commands are tried' \
+		[ "$(cat "$tmp"/examples-* | wc -l)" = "$(wc -l <"$tmp/all-examples")" ]
+	examples "$tmp/all-examples"
+}
+
+run_man()
+{
+	KTB=$KTB "$root/scripts/man" --print >"$tmp/ktb.1.scd"
+	expect 'man/ktb.1.scd has what the program says of its commands and options (else: scripts/man)' \
+		cmp -s "$tmp/ktb.1.scd" "$root/man/ktb.1.scd"
+	# shellcheck disable=SC2016 # no command
+	sed -n '/^# EXAMPLES/,/^# /{/^```/,/^```/{/^```/!p}}' "$root/man/ktb.1.scd" >"$tmp/man-examples"
+	expect 'the man page has examples' [ -s "$tmp/man-examples" ]
+	examples "$tmp/man-examples"
+	if command -v scdoc >/dev/null; then
+		run sh -c 'scdoc <"$1"' sh "$root/man/ktb.1.scd"
+		expect_status 'scdoc takes the man page' 0
+	else
+		skip 'scdoc takes the man page' 'scdoc is not installed'
+	fi
+}
+
+# Every option that is spoken of exists.
+check_options()
+{
+	"$KTB" help man-sections | grep -Eo -e '--[a-z][a-z0-9-]+' | sort -u >"$tmp/known"
+	grep -Eo -e '--[a-z][a-z0-9-]+' "$root/README.md" "$root/man/ktb.1.scd" | sed 's/.*://' | sort -u >"$tmp/named"
+	expect_equal 'README.md and man page name no option that ktb has not' \
+		"$(comm -13 "$tmp/known" "$tmp/named")" ''
+}
+
+cache=$XDG_CACHE_HOME
+make_fake_source
+: >"$tmp/done"
+check_options
+run_readme
+run_help
+run_man
+need_no_vm
+finish
