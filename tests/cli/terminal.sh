@@ -1,6 +1,8 @@
 #!/bin/sh
 # timeout: 240
 # ktb vm and ktb console on a terminal: keys, sizes, and the terminal as it was in the end, whatever the end is.
+#
+# shellcheck disable=SC2016 # what is in single quotes is for another shell, mostly the guest's
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -98,7 +100,7 @@ $(term_screen)"
 	fi
 }
 
-# type LINE
+# type_line LINE
 type_line()
 {
 	term_send -l "$1"
@@ -112,7 +114,7 @@ supervisor_of()
 
 qemu_of()
 {
-	for _p in $(cat "/proc/$1/task/$1/children"); do
+	tr ' ' '\n' <"/proc/$1/task/$1/children" | while read -r _p; do
 		case $(cat "/proc/$_p/comm") in
 		ktb-*) echo "$_p" ;;
 		esac
@@ -186,11 +188,16 @@ log_has()
 {
 	grep -q "$2" "$XDG_RUNTIME_DIR/ktb/$1/console.log"
 }
-term_tmux copy-mode
-pid=$(supervisor_of main)
-type_pane=$(term_tmux display-message -p '#{pane_tty}')
-term_tmux send-keys -X cancel
-stty -F "$type_pane" ixon
+server=$(term_tmux display-message -p '#{pid}')
+type_line 'sleep 1; seq 1 50000; echo fini""shed'
+kill -STOP "$server"
+at_exit 'kill -CONT "$server" 2>/dev/null'
+expect 'a terminal that stands still holds nobody up' wait_for "$patience" log_has main '^finished'
+expect 'ktb still answers' is_listed main running
+kill -CONT "$server"
+on_screen 'it gets everything in the end' '^finished'
+expect 'in order' term_shows '^50000$'
+
 type_line 'exit'
 ended main 0 'exit of the shell'
 

@@ -1,0 +1,118 @@
+#!/bin/sh
+# timeout: 400
+# From a built kernel to a breakpoint, on each kernel: the demo, and ktb gdb with all that it promises.
+# shellcheck disable=SC2016,SC2317 # GDB's variables and what is expanded later; called by name
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+export XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}" XDG_RUNTIME_DIR="$tmp/run" HOME="$tmp/home"
+mkdir -m 700 "$tmp/run" "$tmp/home"
+cd "$tmp" || exit 1
+at_exit '"$KTB" stop --all --force >/dev/null 2>&1'
+
+# gdb_batch ARGS...: of ktb gdb; what GDB prints on both is in $stdout.
+gdb_batch()
+{
+	ran="ktb gdb $*"
+	stdout=$(timeout 120 "$KTB" gdb "$@" 2>"$tmp/stderr" </dev/null)
+	status=$?
+	stderr=$(cat "$tmp/stderr")
+}
+
+typed()
+{
+	printf '%s\r' "$1" | timeout 5 socat -t 1 - "UNIX-CONNECT:$tmp/run/ktb/$2/serial.sock" >/dev/null 2>&1
+}
+
+is_up()
+{
+	grep -q 'debugvm:' "$tmp/run/ktb/$1/console.log"
+}
+
+field()
+{
+	"$KTB" list --json | sed -n "s/.*\"$1\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p"
+}
+
+on_kernel()
+{
+	version=$1 source=$2
+
+	run timeout 300 "$KTB" demo --source "$source"
+	expect_status "$version: the demo succeeds" 0
+	expect_match "$version: the demo shows the frame with file and line" '^#0 +kernel_clone \(.* at .*/fork\.c:[0-9]+'
+	expect_match "$version: the demo shows registers" '^rip +0x[0-9a-f]+'
+	expect_match "$version: the demo lists tasks" '0x[0-9a-f]+ +1 +init'
+	expect_match "$version: the demo shows the kernel's log" "Linux version $version"
+	expect_equal "$version: the demo leaves no VM" "$("$KTB" list)" ''
+
+	run "$KTB" vm --detach --port auto --memory 512M --source "$source"
+	expect_status "$version: a VM runs in the background" 0
+	expect "$version: it comes up" wait_for 90 is_up vm
+	typed 'while sleep 0.2; do /bin/true; done &' vm
+
+	gdb_batch --break kernel_clone -- -batch -ex continue -ex bt -ex list -ex 'info symbol $pc' -ex delete \
+		-ex lx-version -ex 'info sharedlibrary'
+	expect_status "$version: ktb gdb ends well" 0
+	expect_match "$version: it stops at the breakpoint" 'Breakpoint 1, kernel_clone'
+	expect_match "$version: the backtrace reaches the system call" '^#[0-9]+ .*do_syscall_64 .*common\.c:[0-9]+'
+	expect_match "$version: list shows the source" '^[0-9]+[[:space:]]+(pid_t kernel_clone|\{)'
+	expect_match "$version: the helpers are loaded" "^Linux version $version"
+	expect_equal "$version: and nothing is complained about" "$(printf '%s\n' "$stdout$stderr" |
+		grep -iE 'warning|error|traceback|auto-load')" ''
+	expect_equal "$version: GDB lets the guest go on" "$(field status)" running
+
+	gdb_batch --break do_fork -- -batch -ex 'info breakpoints'
+	expect_error "$version: do_fork is translated, with a note" 'do_fork.*kernel_clone'
+	expect_match "$version: and set" 'kernel_clone'
+	gdb_batch --break sys_open -- -batch -ex 'info breakpoints'
+	expect_error "$version: sys_open is openat, and the note names both" '__x64_sys_openat.*__x64_sys_open|__x64_sys_open[^a].*__x64_sys_openat'
+	expect_match "$version: and set there" '__x64_sys_openat'
+	gdb_batch --break sys_read -- -batch -ex 'info breakpoints'
+	expect_match "$version: any other system call by its name" '__x64_sys_read'
+	gdb_batch --break kernel_clon -- -batch
+	expect_status "$version: an unknown name is an error" 1
+	expect_error "$version: that lists near ones" 'kernel_clone'
+
+	# The user's own settings come through, and win.
+	echo 'set $mine = 42' >"$HOME/.gdbinit"
+	gdb_batch -- -batch -ex 'print $mine'
+	expect_match "$version: the user's gdbinit is respected" '= 42'
+	rm "$HOME/.gdbinit"
+
+	# By hand, as ktb vm says.
+	port=$(field port)
+	stdout=$(timeout 120 gdb -nx -batch "$(field vmlinux)" -ex "target remote localhost:$port" -ex 'print init_task.comm' 2>&1)
+	expect_match "$version: GDB by hand" '"swapper'
+
+	# A vmlinux of another kernel.
+	cp "$KTB" "$tmp/other"
+	gdb_batch --vmlinux "$tmp/other" -- -batch
+	expect_status "$version: a vmlinux that isn't the running kernel's is refused" 1
+	expect_error "$version: both build IDs are shown" '[0-9a-f]{40}.*[0-9a-f]{40}|[0-9a-f]{40}$'
+
+	# A module, by hand: its symbols from the build.
+	typed 'modprobe dummy && echo loaded' vm
+	gdb_batch -- -batch -ex 'lx-lsmod'
+	expect_match "$version: modprobe works" 'dummy'
+
+	run "$KTB" stop
+	expect_status "$version: ktb stop" 0
+	gdb_batch -- -batch
+	expect_error "$version: without a VM it says what to do" 'ktb vm'
+	expect_equal "$version: nothing is left in the run directory" "$(ls "$tmp/run/ktb")" ''
+}
+
+on_kernel 6.12 "$(ls /usr/src/linux-source-6.12.tar.*)"
+on_kernel 6.1 "$(ls /usr/src/linux-source-6.1.tar.*)"
+
+# Early in boot: the CPUs wait for the debugger.
+run "$KTB" vm --detach --wait --port auto --memory 512M
+expect_status 'a VM waits at reset' 0
+expect_equal 'and says so' "$(field status)" waiting
+gdb_batch --break start_kernel -- -batch -ex continue -ex bt
+expect_match 'a breakpoint in start_kernel is hit' 'Breakpoint 1, start_kernel'
+run "$KTB" stop --force
+expect_status 'it is ended by force' 0
+
+finish
