@@ -60,6 +60,7 @@ static int wait_for(int fd, const char *text, double deadline)
 
 	while (now() < deadline) {
 		struct pollfd pfd = { .fd = fd, .events = POLLIN };
+		size_t start;
 		ssize_t n;
 
 		if (poll(&pfd, 1, 100) <= 0)
@@ -69,8 +70,10 @@ static int wait_for(int fd, const char *text, double deadline)
 			continue;
 		if (n <= 0)
 			return 1;
+		/* Only where it is new: some write a byte at a time. */
+		start = len > keep ? len - keep : 0;
 		len += (size_t)n;
-		if (memmem(bytes, len, text, keep))
+		if (memmem(bytes + start, len - start, text, keep))
 			return 0;
 		if (len > sizeof(bytes) / 2) {
 			memmove(bytes, bytes + len - keep, keep);

@@ -182,19 +182,17 @@ static const struct option *find_key(const char *section, const char *name, cons
 static struct err *add_kconfig(struct config *c, const char *name, const char *value, const char *file, int line)
 {
 	const char *bare = skip_prefix(name, "CONFIG_");
-	size_t len = strlen(value);
 
 	if (!bare)
 		bare = name;
 	if (!*bare || strspn(bare, NAME_CHARACTERS) != strlen(bare))
 		return err_create(ERR_USAGE, "'%s' is not the name of a kernel option", name);
-	if (!len)
+	if (!*value)
 		return err_create(ERR_USAGE, "%s has no value: y, m, n, a number or a string", bare);
 	c->kconfig = xreallocarray(c->kconfig, c->kconfig_n + 1, sizeof(*c->kconfig));
 	c->kconfig[c->kconfig_n++] = (struct config_kconfig){
 		.name = xstrdup(bare),
-		.value = len >= 2 && *value == '"' && value[len - 1] == '"' ? xstrndup(value + 1, len - 2)
-									    : xstrdup(value),
+		.value = xstrdup(value),
 		.file = xstrdup(file),
 		.line = line,
 	};

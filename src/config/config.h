@@ -16,7 +16,7 @@ struct config;
 /* A line of [kconfig], or --kconfig NAME=VALUE. */
 struct config_kconfig {
 	char *name;  /* without CONFIG_ */
-	char *value; /* y, m, n, a number, or a string without quotes */
+	char *value; /* y, m, n, a number, or a string, in quotes or not */
 	char *file;  /* "ktb.conf" with its path, or "command line" */
 	int line;    /* 0 on the command line */
 };

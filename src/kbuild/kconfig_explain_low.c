@@ -138,21 +138,22 @@ void explain_blockers(struct explainer *x, const struct kconfig_blockers *b, enu
 static void explain_choice(struct explainer *x, const struct kconfig_entry *e)
 {
 	const struct kconfig_entry *chosen = kconfig_chosen(x->values, e->choice);
-	_cleanup_(free) char *who = subject(x, e->symbol);
 	_cleanup_(free) char *asked = chosen ? explain_asked_for(x, chosen->symbol) : xstrdup("");
+	_cleanup_(free) char *who = subject(x, e->symbol), *advice = NULL;
+	const char *name = e->symbol->name;
 
-	explain_reason(x, KCONFIG_REASON_CHOICE);
-	if (!chosen)
-		explain_say(x, "%sis in the choice \"%s\" (%s:%d), of which nothing is set: set %s=y", who,
-			    explain_title(e->choice), e->choice->file, e->choice->line, e->symbol->name);
+	if (*asked && fragment_set_find(x->requests, name))
+		advice = xstrdup("take out one of the two");
 	else if (*asked)
-		explain_say(x, "%sis in the choice \"%s\" (%s:%d), which %s holds%s: take out one of the two", who,
-			    explain_title(e->choice), e->choice->file, e->choice->line, chosen->symbol->name, asked);
+		advice = xasprintf("ask for %s=y in its place", name);
+	else if (chosen && !x->depth)
+		advice = xasprintf("set %s=y and %s=n", name, chosen->symbol->name);
 	else
-		explain_say(x, "%sis in the choice \"%s\" (%s:%d), which %s holds: set %s=y%s%s%s", who,
-			    explain_title(e->choice), e->choice->file, e->choice->line, chosen->symbol->name,
-			    e->symbol->name, x->depth ? "" : " and ", x->depth ? "" : chosen->symbol->name,
-			    x->depth ? "" : "=n");
+		advice = xasprintf("set %s=y", name);
+	explain_reason(x, KCONFIG_REASON_CHOICE);
+	explain_say(x, "%sis in the choice \"%s\" (%s:%d), %s%s%s%s: %s", who, explain_title(e->choice),
+		    e->choice->file, e->choice->line, chosen ? "which " : "of which nothing is set",
+		    chosen ? chosen->symbol->name : "", chosen ? " holds" : "", asked, advice);
 }
 
 /* The choice in which all options that select s are, if there is one; *ret_first is one of them. */

@@ -37,7 +37,7 @@ at_exit '"$KTB" stop --all --force >/dev/null 2>&1'
 normalize()
 {
 	tr -d '\r' | sed -E -e "s/$(printf '\033')\[[0-9;?]*[A-Za-z]//g" -e '/^ktb: using TCG: /d' \
-		-e '/^\[Switching to Thread /d' \
+		-e '/^\[Switching to Thread /d' -e '/^\[ *[0-9.]+\] (tsc|clocksource): /d' \
 		-e 's/\<(tcg|kvm)\>/ACCEL/g' -e 's/0x[0-9a-f]+/0xN/g' -e 's/[0-9]+(\.[0-9]+)*/N/g' \
 		-e 's/[[:space:]]+/ /g' -e 's/^ //' -e 's/ $//'
 }
@@ -183,15 +183,23 @@ run_block()
 }
 
 # shellcheck disable=SC2317
+screen()
+{
+	term_tmux capture-pane -p -J -S - | sed '/^Pane is dead/d; /^ *$/d'
+}
+
+# shellcheck disable=SC2317
+# at_prompt N: the guest's shell has asked for at least N lines, and waits for one.
 at_prompt()
 {
-	term_screen | sed '/^ *$/d' | tail -n 1 | grep -Eq '^debugvm:[^ ]*# *$'
+	screen >"$tmp/screen"
+	[ "$(grep -c '^debugvm:' "$tmp/screen")" -ge "$1" ] && tail -n 1 "$tmp/screen" | grep -Eq '^debugvm:[^ ]*# *$'
 }
 
 # shellcheck disable=SC2317
 screen_follows()
 {
-	term_tmux capture-pane -p -J -S - | sed '/^Pane is dead/d; /^ *$/d' >"$tmp/screen"
+	screen >"$tmp/screen"
 	follows "$1" "$tmp/screen"
 }
 
@@ -201,8 +209,13 @@ terminal_block()
 	term_start "$(sed -n '1s/^\$ //p' "$2")"
 	sed -n '1s/^\$ //p' "$2" >>"$tmp/done"
 	sed -n 's/^debugvm:[^ ]*# *//p' "$2" >"$tmp/typed"
+	# Messages of the kernel would come between.
+	term_wait 90 '^debugvm:' || not_ok "$1: a prompt" "$(term_screen)"
+	term_send 'dmesg -n 1' Enter
+	prompts=2
 	while IFS= read -r line <&3; do
-		wait_for 90 at_prompt || not_ok "$1: a prompt for '$line'" "$(term_screen)"
+		wait_for 60 at_prompt "$prompts" || not_ok "$1: a prompt for '$line'" "$(term_screen)"
+		prompts=$((prompts + 1))
 		term_send -l "$line"
 		term_send Enter
 	done 3<"$tmp/typed"
@@ -305,7 +318,7 @@ foreground()
 on_console()
 {
 	term_start "$1"
-	wait_for 30 at_prompt || not_ok "example: $1: the prompt" "$(term_screen)"
+	wait_for 30 at_prompt 1 || not_ok "example: $1: the prompt" "$(term_screen)"
 	term_send C-a x
 	if term_wait 10 'left the console'; then
 		ok "example: $1"

@@ -159,8 +159,9 @@ expect_match 'list shows one' '^a +running +[0-9]+ '
 expect_match 'and the other, without a port' '^b +running +- '
 run "$KTB" list --json
 if command -v jq >/dev/null; then
-	expect 'list --json is JSON' sh -c 'jq -e "map(select(.name == \"a\" and .memory == 536870912)) | length == 1" <"$1"' \
-		sh "$tmp/stdout"
+	expect_equal 'list --json is JSON' \
+		"$(printf '%s' "$stdout" | jq -c 'map([.name, .port == null, .memory, .cpus])')" \
+		'[["a",false,536870912,2],["b",true,536870912,2]]'
 else
 	expect_match 'list --json is JSON' '"name": ?"a"'
 fi
@@ -269,7 +270,7 @@ expect 'the log is kept' file_has "$tmp/early.err" '^ktb: the console.s log: .*/
 
 # Before the driver of the panic device is there, it is a reset that tells. And then once more, from the beginning.
 (
-	ktb_vm --name again --port off --on-panic reboot --cpus 1 </dev/null >"$tmp/again" 2>"$tmp/again.err" \
+	ktb_vm --verbose --name again --port off --on-panic reboot --cpus 1 </dev/null >"$tmp/again" 2>"$tmp/again.err" \
 		--append 'initcall_blacklist=pvpanic_pci_init,pvpanic_pci_driver_init rdinit=/nonexistent init=/nonexistent'
 	echo "$?" >"$tmp/again.status"
 ) &
@@ -296,6 +297,7 @@ expect 'no line is missing on stdout' cmp "$tmp/got" "$tmp/wanted"
 expect 'the last one is that of the end' file_has "$tmp/out" 'reboot: Power down'
 
 expect 'panic, reboot, panic' wait_for "$patience" panicked_twice
+expect_equal 'without a panic device' "$(grep -c GUEST_PANICKED "$tmp/again.err")" 0
 run "$KTB" stop --force again
 expect_status 'stop --force ends even that' 0
 wait_for 20 [ -s "$tmp/again.status" ]
@@ -303,12 +305,12 @@ expect_equal 'and its status tells of the panic' "$(cat "$tmp/again.status")" 13
 
 # --- Held at reset ------------------------------------------------------------------------------------------------
 
-# shellcheck disable=SC2046 # a word for each argument, which the shell has to put together again
+mkfifo "$tmp/hand.in"
+ktb_vm --port off --print-command >"$tmp/hand.sh" 2>/dev/null
 (
-	eval "$("$KTB" vm $vm_args --port off --print-command)" <"$tmp/hand.in" >"$tmp/hand" 2>&1
+	sh "$tmp/hand.sh" <"$tmp/hand.in" >"$tmp/hand" 2>&1
 	echo "$?" >"$tmp/hand.status"
 ) &
-mkfifo "$tmp/hand.in" 2>/dev/null
 exec 8>"$tmp/hand.in"
 
 detach held --port auto --wait
@@ -333,6 +335,7 @@ expect 'at once' [ $(($(date +%s) - started)) -lt 10 ]
 await hand 'what --print-command prints boots by hand' file_has "$tmp/hand" 'debugvm:~# '
 printf 'poweroff\r' >&8
 expect 'and ends' wait_for "$patience" [ -s "$tmp/hand.status" ]
+expect_equal 'with status 0' "$(cat "$tmp/hand.status")" 0
 exec 8>&-
 
 run "$KTB" stop --all
@@ -349,6 +352,7 @@ no_ram_is_left()
 		tr '\0' '\n' <"/proc/${_pid%%/*}/environ" 2>/dev/null
 	done | grep -q "^XDG_RUNTIME_DIR=$run\$"
 }
+expect_equal 'nothing is in /dev/shm' "$(find /dev/shm -name '*ktb*')" ''
 expect 'no process holds memory of theirs' wait_for 10 no_ram_is_left
 
 finish

@@ -127,7 +127,7 @@ static void reads_kernel_options(void **state)
 	assert_int_equal(k[0].line, 2);
 	assert_string_equal(k[1].name, "NR_CPUS");
 	assert_string_equal(k[1].value, "8");
-	assert_string_equal(k[2].value, "-x y");
+	assert_string_equal(k[2].value, "\"-x y\"");
 	assert_int_equal(k[2].line, 4);
 	assert_refused("[kconfig]\nA-B = y\n", "/etc/x/ktb.conf:2: 'A-B' is not the name of a kernel option");
 	assert_refused("[kconfig]\nKASAN =\n", "/etc/x/ktb.conf:2: KASAN has no value: y, m, n, a number or a string");

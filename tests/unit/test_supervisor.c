@@ -383,6 +383,7 @@ static void qemu_dies_with_the_supervisor(void **state)
 	struct vm *v = *state;
 	_cleanup_(free) char *children = NULL, *text = NULL;
 	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+	struct err *e;
 	uint64_t pid;
 	int status;
 
@@ -397,7 +398,9 @@ static void qemu_dies_with_the_supervisor(void **state)
 	for (int i = 0; i < PATIENCE_MS / 10 && access(text, F_OK) == 0; i++)
 		usleep(10000);
 	assert_int_not_equal(access(text, F_OK), 0);
-	assert_non_null(rundir_find("t", &v->record));
+	e = rundir_find("t", &v->record);
+	assert_non_null(e);
+	err_destroy(e);
 }
 
 static void garbage_from_qemu_ends_it(void **state)

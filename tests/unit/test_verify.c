@@ -193,6 +193,13 @@ static void explains_choices(void **state)
 	says("CONFIG_POINTERS=y\n", DEFAULTS, KCONFIG_REASON_CHOICE,
 	     "  POINTERS=y, asked for in a.config:1, is n\n      defined at Kconfig:26\n"
 	     "      is in the choice \"Unwinder\" (Kconfig:19), which GUESS holds: set POINTERS=y and GUESS=n");
+	says("CONFIG_FRAME_POINTER=y\nCONFIG_GUESS=y\n", DEFAULTS, KCONFIG_REASON_DEPENDENCY,
+	     "  FRAME_POINTER=y, asked for in a.config:1, is n\n      defined at Kconfig:32\n"
+	     "      needs WANT_POINTERS (=n)\n"
+	     "        WANT_POINTERS has no prompt: only options that select it can set it: POINTERS (=n)\n"
+	     "          POINTERS is in the choice \"Unwinder\" (Kconfig:19), which GUESS holds, asked for in "
+	     "a.config:2: ask "
+	     "for POINTERS=y in its place");
 	says("# CONFIG_GUESS is not set\n", DEFAULTS, KCONFIG_REASON_CHOICE,
 	     "  GUESS=n, asked for in a.config:1, is y\n      defined at Kconfig:24\n"
 	     "      is what the choice \"Unwinder\" (Kconfig:19) comes down to\n      set another member of it: "
