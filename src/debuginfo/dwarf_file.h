@@ -13,7 +13,10 @@ struct dwarf_file {
 	Dwarf *dwarf;
 };
 
-#define DWARF_FILE_INIT { -1, NULL }
+#define DWARF_FILE_INIT                                                                                                \
+	{                                                                                                              \
+		-1, NULL                                                                                               \
+	}
 
 /* ERR_OS if it can't be opened, ERR_BAD_DATA if it has no debug information that can be read. */
 struct err *dwarf_file_open(struct dwarf_file *f, const char *path) err_must_check;

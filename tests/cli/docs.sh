@@ -56,6 +56,10 @@ follows()
 		text = text $0 "\n"
 	}
 	END {
+		# A line of its own stands for any number of lines.
+		sub(/^\.\.\.\n/, "...", pattern)
+		while (sub(/\n\.\.\.\n/, "\n...", pattern))
+			;
 		n = split(pattern, parts, /\.\.\./)
 		for (i = 1; i <= n; i++) {
 			last = i == n
