@@ -298,6 +298,25 @@ static void parse_failed(struct parse_state *s, struct err *e)
 	err_destroy(e);
 }
 
+/* inih knows comments behind a value only with ';'. One with '#' begins where that follows white space, unquoted. */
+static void cut_comment(char *line)
+{
+	char quote = '\0';
+
+	for (char *p = line; *p; p++) {
+		if (quote) {
+			if (*p == quote)
+				quote = '\0';
+		} else if (*p == '"' || *p == '\'') {
+			quote = *p;
+		} else if (*p == '#' && p > line && (p[-1] == ' ' || p[-1] == '\t')) {
+			p[0] = '\n';
+			p[1] = '\0';
+			return;
+		}
+	}
+}
+
 static char *next_line(char *to, int size, void *stream)
 {
 	struct parse_state *s = stream;
@@ -322,6 +341,7 @@ static char *next_line(char *to, int size, void *stream)
 	}
 	memcpy(to, s->data, n);
 	to[n] = '\0';
+	cut_comment(to);
 	s->data += n;
 	text = classify(s, to);
 	memmove(to, text, strlen(text) + 1);

@@ -42,7 +42,7 @@ char *fragment_request_text(const struct fragment_request *r)
 
 char *fragment_request_place(const struct fragment_request *r)
 {
-	return r->line ? xasprintf("%s:%d", r->file, r->line) : xstrdup("the command line");
+	return r->line ? xasprintf("%s:%d", r->file, r->line) : xstrdup("--kconfig");
 }
 
 static struct err *contradiction(const struct fragment_request *a, const struct fragment_request *b)

@@ -233,6 +233,14 @@ static void handle_guest_reset(struct supervisor *s)
 		handle_panic(s);
 		return;
 	}
+	/* A debugger that leaves lets it go on, and then panic=-1 would restart it: what was to be looked at is gone. */
+	if (s->panicked && s->params->on_panic == ON_PANIC_PAUSE) {
+		console_note(s->console,
+			     "the guest went on and wanted to restart after its panic; the VM stays paused as "
+			     "it was");
+		s->status = "panicked";
+		return;
+	}
 	s->early_resets = s->was_up ? 0 : s->early_resets + 1;
 	if (s->early_resets >= EARLY_RESETS_MAX) {
 		console_note(s->console,
@@ -254,8 +262,10 @@ static void handle_shutdown(struct supervisor *s, struct json_object *data)
 
 	reason = reason ? reason : "";
 	log_debug("QEMU: shutdown, %s", reason);
-	if (streq(reason, "guest-reset") || streq(reason, "host-qmp-system-reset") || streq(reason, "subsystem-reset"))
+	if (streq(reason, "guest-reset") || streq(reason, "subsystem-reset"))
 		handle_guest_reset(s);
+	else if (streq(reason, "host-qmp-system-reset"))
+		reset_vm(s);
 	else if (streq(reason, "guest-shutdown"))
 		end_vm(s, OUTCOME_POWEROFF);
 	else if (streq(reason, "guest-panic"))

@@ -165,7 +165,8 @@ on_screen 'it reads keys as they come' '^ready'
 term_send -H $bytes
 on_screen 'every key reaches the guest' "$sum"
 
-type_line 'clear'
+type_line 'clear; echo clea""red'
+on_screen 'the keys had their time' '^cleared'
 term_send C-a h
 on_screen 'Ctrl-a h helps' 'Ctrl-a x  *end the VM'
 term_send C-a c
@@ -212,6 +213,7 @@ held()
 	pid=$(supervisor_of "$1")
 	qemu=$(qemu_of "$pid")
 	wait_for "$patience" is_raw
+	term_wait "$patience" 'Ctrl-a x ends the VM'
 }
 
 held key

@@ -129,6 +129,14 @@ static void reads_kernel_options(void **state)
 	assert_string_equal(k[1].value, "8");
 	assert_string_equal(k[2].value, "\"-x y\"");
 	assert_int_equal(k[2].line, 4);
+	config_destroy(c);
+	c = config_create();
+	assert_null(parse(c, "[kconfig]\nKASAN = y # because\nX = \"a # b\"\n# Y = y\nZ=a#b\n"));
+	k = config_kconfig(c, &n);
+	assert_int_equal(n, 3);
+	assert_string_equal(k[0].value, "y");
+	assert_string_equal(k[1].value, "\"a # b\"");
+	assert_string_equal(k[2].value, "a#b");
 	assert_refused("[kconfig]\nA-B = y\n", "/etc/x/ktb.conf:2: 'A-B' is not the name of a kernel option");
 	assert_refused("[kconfig]\nKASAN =\n", "/etc/x/ktb.conf:2: KASAN has no value: y, m, n, a number or a string");
 }

@@ -106,7 +106,7 @@ static void lets_the_command_line_win(void **state)
 		 "A=3 in ktb.conf:9 contradicts A=2 in ktb.conf:4; take one of the two out");
 	assert_null(fragment_set_add(s, FRAGMENT_CONFIG, "A", "4", "command line", 0));
 	assert_null(fragment_set_add(s, FRAGMENT_CONFIG, "A", "5", "command line", 0));
-	is_request(s, "A", "A=5", "the command line");
+	is_request(s, "A", "A=5", "--kconfig");
 	/* What it overrides is the other layer's, not the one of its own that it replaced. */
 	assert_string_equal(fragment_set_find(s, "A")->overrides->file, "a.config");
 }
