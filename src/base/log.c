@@ -7,6 +7,14 @@
 
 enum log_level log_level = LOG_LEVEL_INFO;
 static int raw_terminal;
+static void (*log_sink)(const char *text, void *data);
+static void *log_sink_data;
+
+void log_set_sink(void (*sink)(const char *text, void *data), void *data)
+{
+	log_sink = sink;
+	log_sink_data = data;
+}
 
 void log_set_raw_terminal(int raw)
 {
@@ -18,6 +26,13 @@ static __attribute__((format(printf, 2, 0))) void emit(const char *prefix, const
 	_cleanup_(free) char *text = xvasprintf(fmt, ap);
 	const char *start = raw_terminal ? "\r" : "", *end = raw_terminal ? "\r\n" : "\n";
 	const char *p = text;
+
+	if (log_sink) {
+		_cleanup_(free) char *line = xasprintf("ktb: %s%s\n", prefix, text);
+
+		log_sink(line, log_sink_data);
+		return;
+	}
 
 	/* Each line in one write, so that two processes don't mix theirs. */
 	for (;;) {

@@ -22,3 +22,9 @@ void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * raw mode says so here.
  */
 void log_set_raw_terminal(int raw);
+
+/*
+ * Has somebody else write what is said: whole lines, each ended by a newline. For one whose standard error may be a
+ * terminal that nobody reads, and who must not wait for it. NULL: to stderr again.
+ */
+void log_set_sink(void (*sink)(const char *text, void *data), void *data);

@@ -12,7 +12,7 @@
 #include "supervisor/relay.h"
 #include "vm/kvm_probe.h"
 
-enum { CONSOLE_LOG_MAX = 128 << 20, MEMORY_MIN_MB = 64, CPUS_MAX = 255 };
+enum { END_TIMEOUT_MS = 10000, CONSOLE_LOG_MAX = 128 << 20, MEMORY_MIN_MB = 64, CPUS_MAX = 255 };
 
 /* --- What the VM is made of --- */
 
@@ -59,6 +59,25 @@ static bool is_terminal_name(const char *term)
 	return term && *term && strlen(term) < 64 && strspn(term, allowed) == strlen(term);
 }
 
+static bool sets_panic(const char *words)
+{
+	const char *p = words ? strstr(words, "panic=") : NULL;
+
+	/* Not another parameter that ends so, such as kernel.softlockup_panic=. */
+	while (p && p > words && p[-1] != ' ')
+		p = strstr(p + 1, "panic=");
+	return p != NULL;
+}
+
+static bool list_sets_panic(const struct strv *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (sets_panic(list->v[i]))
+			return true;
+	}
+	return false;
+}
+
 static char *make_cmdline(const struct config *cfg, const struct supervisor_params *p, const struct terminal *terminal)
 {
 	const char *base = config_string(cfg, OPT_VM_CMDLINE), *term = getenv("TERM");
@@ -70,6 +89,12 @@ static char *make_cmdline(const struct config *cfg, const struct supervisor_para
 		strv_add(&words, base);
 	if (!config_bool(cfg, OPT_VM_KASLR))
 		strv_add(&words, "nokaslr");
+	/*
+	 * With kgdboc= a panic stops in kdb, before the pvpanic device hears of it; with panic=-1 it doesn't. Whoever wants
+	 * the former says panic=0.
+	 */
+	if (!sets_panic(base) && !list_sets_panic(append))
+		strv_add(&words, "panic=-1");
 	/* It must follow kgdboc=. */
 	if (config_bool(cfg, OPT_VM_KGDB_WAIT))
 		strv_add(&words, "kgdbwait");
@@ -157,6 +182,8 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 	p->serve = relay_run;
 	b.record = make_record(cfg, &b, kernel);
 	p->vm.name = b.record->name;
+	b.name_option = streq(name, options[OPT_VM_NAME].def) ? xstrdup("") : xasprintf(" --name %s", name);
+	p->name_option = b.name_option;
 	*ret = b;
 	ret->params.vm.extra_args = &ret->qemu_args;
 	ret->params.record = ret->record;
@@ -170,33 +197,47 @@ void boot_deinit(struct boot *b)
 	free(b->kernel);
 	free(b->initrd);
 	free(b->cmdline);
+	free(b->name_option);
 	strv_deinit(&b->qemu_args);
 	*b = (struct boot){ 0 };
 }
 
 /* --- Running it --- */
 
-/* The run directory goes with the VM; what the guest said last is kept in the cache. */
-static void keep_console_log(const struct rundir *dir, const char *name, bool tell)
+/* The run directory goes with the VM; what was said last is kept in the cache. An empty log replaces no other. */
+static void keep_log(const struct rundir *dir, const char *file, const char *kept_as, bool tell)
 {
-	_cleanup_(free) char *from = xasprintf("%s/console.log", rundir_path(dir));
+	_cleanup_(free) char *from = xasprintf("%s/%s", rundir_path(dir), file);
 	_cleanup_(free) char *cache = NULL, *folder = NULL, *to = NULL;
 	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
-	_cleanup_(err_destroy) struct err *e = cache_dir(&cache);
+	_cleanup_(err_destroy) struct err *e = NULL;
 
+	if (!file_exists(from))
+		return;
+	e = read_file(from, CONSOLE_LOG_MAX, &text);
+	if (!e && !text.len)
+		return;
+	if (!e)
+		e = cache_dir(&cache);
 	if (!e) {
 		folder = xasprintf("%s/logs", cache);
-		to = xasprintf("%s/%s.log", folder, name);
+		to = xasprintf("%s/%s", folder, kept_as);
 		e = mkdir_parents(folder, 0700);
 	}
 	if (!e)
-		e = read_file(from, CONSOLE_LOG_MAX, &text);
-	if (!e)
 		e = write_file_atomic(to, buf_str(&text), text.len, 0600);
 	if (e)
-		log_warn("the console's log could not be kept: %s", err_message(e));
+		log_warn("a log could not be kept: %s", err_message(e));
 	else if (tell)
 		log_info("the console's log: %s", to);
+}
+
+static void keep_logs(const struct rundir *dir, const char *name, bool tell)
+{
+	_cleanup_(free) char *console = xasprintf("%s.log", name), *own = xasprintf("%s.ktb.log", name);
+
+	keep_log(dir, "console.log", console, tell);
+	keep_log(dir, "ktb.log", own, false);
 }
 
 static struct err *run_supervisor(struct boot *b, struct rundir *dir, int *ret_status)
@@ -207,18 +248,17 @@ static struct err *run_supervisor(struct boot *b, struct rundir *dir, int *ret_s
 	free(b->record->dir);
 	b->record->dir = xstrdup(rundir_path(dir));
 	e = supervisor_run(&b->params, ret_status);
-	keep_console_log(dir, b->record->name, !e && *ret_status != 0);
+	if (!e && *ret_status != 0)
+		log_info("the VM ended with status %d", *ret_status);
+	keep_logs(dir, b->record->name, !e && *ret_status != 0);
 	return e;
 }
 
-static void tell_how_to_connect(const struct vm_record *r, void *user)
+void boot_tell_how_to_debug(const struct boot *b, const struct vm_record *r)
 {
-	const struct boot *b = user;
-	bool other_name = !streq(r->name, "vm");
-
 	if (r->port)
-		log_info("debug it with: ktb gdb%s%s   (by hand: gdb %s -ex 'target remote localhost:%u')",
-			 other_name ? " --name " : "", other_name ? r->name : "", r->vmlinux, r->port);
+		log_info("debug it with: ktb gdb%s   (by hand: gdb %s -ex 'target remote localhost:%u')",
+			 b->name_option, r->vmlinux, r->port);
 	if (b->params.vm.wait)
 		log_info("the CPUs are held at reset until a debugger continues them");
 }
@@ -227,7 +267,7 @@ static void announce(const struct vm_record *r, void *user)
 {
 	log_info("booting Linux %s as VM '%s' (%s, %u CPUs, %llu MB)", r->release, r->name, r->accel, r->cpus,
 		 (unsigned long long)(r->memory / MIB));
-	tell_how_to_connect(r, user);
+	boot_tell_how_to_debug(user, r);
 	log_info("Ctrl-a x ends the VM, Ctrl-a h helps");
 }
 
@@ -335,7 +375,9 @@ struct err *boot_detached(struct boot *b, bool die_with_parent, struct vm_record
 	if (!e)
 		e = rundir_find(b->record->name, ret_record);
 	if (e) {
-		err_ignore(process_wait(&p, &status));
+		process_kill(&p, SIGTERM);
+		err_ignore(process_wait_timeout(&p, END_TIMEOUT_MS, &status));
+		process_deinit(&p);
 		return e;
 	}
 	*ret_process = p;

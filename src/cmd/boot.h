@@ -11,7 +11,7 @@ struct boot {
 	struct supervisor_params params;
 	struct vm_record *record;
 	/* What params points into. */
-	char *kernel, *initrd, *cmdline;
+	char *kernel, *initrd, *cmdline, *name_option;
 	struct strv qemu_args;
 };
 
@@ -21,6 +21,9 @@ struct boot {
  */
 struct err *boot_prepare(const struct config *cfg, const struct terminal *size_of, struct boot *ret) err_must_check;
 void boot_deinit(struct boot *b);
+
+/* Tells how to debug the VM, and what it waits for. */
+void boot_tell_how_to_debug(const struct boot *b, const struct vm_record *r);
 DEFINE_CLEANUP_STORAGE(struct boot, boot_deinit);
 
 /*

@@ -84,7 +84,7 @@ static struct err *wait_for_shell(struct demo *d)
 		if (now_ns() > deadline)
 			return err_create(ERR_TIMEOUT, "no shell in the guest after %d seconds; it last said:\n%s",
 					  BOOT_TIMEOUT_MS / 1000, last_lines(&d->console));
-		if (now_ns() > next && strstr(buf_str(&d->console), "Run /init")) {
+		if (now_ns() > next) {
 			TRY(write_all(d->serial, question, strlen(question)));
 			next = now_ns() + ASK_INTERVAL_MS * NSEC_PER_MSEC;
 		}
@@ -107,6 +107,9 @@ static struct err *spawn_gdb(const struct demo *d, const struct config *cfg, int
 	_cleanup_(close) int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	_cleanup_(free) char *program = NULL;
 	struct process_options o = PROCESS_OPTIONS_INIT;
+	/* The user's breakpoints are not for the demo: no ktb.conf is read there. */
+	_cleanup_(free) char *no_config = xasprintf("XDG_CONFIG_HOME=%s", d->vm->dir);
+	const char *const env[] = { no_config, NULL };
 
 	TRY(own_program(&program));
 	strv_add(&argv, program);
@@ -116,6 +119,8 @@ static struct err *spawn_gdb(const struct demo *d, const struct config *cfg, int
 	strv_add(&argv, "--");
 	demo_gdb_args(&argv);
 	o.argv = (const char *const *)argv.v;
+	o.cwd = d->vm->dir;
+	o.env = env;
 	o.stdin_fd = null_fd;
 	o.stdout_fd = o.stderr_fd = output;
 	o.die_with_parent = true;

@@ -27,6 +27,17 @@ static struct err *stop_named(const char *name, bool force)
 	return stop_one(r, force);
 }
 
+/* Of several errors the last one is returned, and those before it are said. */
+static struct err *keep_last(struct err *before, struct err *e)
+{
+	if (!e)
+		return before;
+	if (before)
+		log_error("%s", err_message(before));
+	err_destroy(before);
+	return e;
+}
+
 static struct err *stop_all(bool force)
 {
 	struct vm_record **list;
@@ -34,8 +45,8 @@ static struct err *stop_all(bool force)
 	size_t n;
 
 	TRY(rundir_list(&list, &n));
-	for (size_t i = 0; i < n && !e; i++)
-		e = stop_one(list[i], force);
+	for (size_t i = 0; i < n; i++)
+		e = keep_last(e, stop_one(list[i], force));
 	rundir_free_list(list, n);
 	return e;
 }
@@ -43,6 +54,7 @@ static struct err *stop_all(bool force)
 static struct err *cmd_stop(struct config *cfg, const struct strv *positional, const struct strv *rest, int *ret_status)
 {
 	bool force = config_bool(cfg, OPT_VM_FORCE);
+	struct err *e = NULL;
 
 	(void)rest;
 	(void)ret_status;
@@ -51,8 +63,8 @@ static struct err *cmd_stop(struct config *cfg, const struct strv *positional, c
 	if (!positional->n)
 		return stop_named(config_origin(cfg, OPT_VM_NAME) ? config_string(cfg, OPT_VM_NAME) : NULL, force);
 	for (size_t i = 0; i < positional->n; i++)
-		TRY(stop_named(positional->v[i], force));
-	return NULL;
+		e = keep_last(e, stop_named(positional->v[i], force));
+	return e;
 }
 
 const struct command command_stop = {

@@ -1,26 +1,30 @@
 #include <stdio.h>
 
+#include "base/fs.h"
 #include "base/log.h"
 #include "cmd/boot.h"
 #include "cmd/cmd.h"
 
-/* Before minutes are spent on a build: is the name free? */
-static struct err *check_name_is_free(const char *name)
+/* Before minutes are spent on a build: is the name free, is the port, is QEMU there? */
+static struct err *check_early(const struct config *cfg)
 {
-	struct vm_record **list;
-	bool taken = false;
-	size_t n;
+	const char *port = config_string(cfg, OPT_VM_PORT), *qemu = config_string(cfg, OPT_VM_QEMU);
+	_cleanup_(free) char *program = qemu ? find_program(qemu) : NULL;
+	uint64_t number;
 
-	TRY(rundir_list(&list, &n));
-	for (size_t i = 0; i < n; i++)
-		taken = taken || streq(list[i]->name, name);
-	rundir_free_list(list, n);
-	if (taken)
-		return err_create(ERR_USAGE,
-				  "a VM named '%s' runs already; give this one another name with --name, or end that "
-				  "one with: ktb stop %s",
-				  name, name);
-	return NULL;
+	TRY(rundir_check_name(config_string(cfg, OPT_VM_NAME)));
+	if (!program)
+		return err_create(ERR_PREREQ, "%s is not installed (not found on PATH)", qemu ? qemu : "QEMU");
+	if (!port || streq(port, "auto") || streq(port, "off"))
+		return NULL;
+	/* What is no number is refused where the port is chosen. */
+	struct err *e = parse_u64(port, UINT16_MAX, &number);
+
+	if (e || !number) {
+		err_ignore(e);
+		return NULL;
+	}
+	return debugport_check((uint16_t)number);
 }
 
 static void print_command(const struct boot *b)
@@ -40,17 +44,14 @@ static void print_command(const struct boot *b)
 static struct err *run_detached(struct boot *b)
 {
 	_cleanup_(vm_record_destroy) struct vm_record *r = NULL;
+	const char *name;
 	struct process p;
 
 	TRY(boot_detached(b, false, &r, &p));
+	name = *b->name_option ? r->name : "";
 	log_info("VM '%s' runs in the background (%s)", r->name, r->accel);
-	log_info("console: ktb console%s%s   end: ktb stop%s%s", streq(r->name, "vm") ? "" : " ",
-		 streq(r->name, "vm") ? "" : r->name, streq(r->name, "vm") ? "" : " ",
-		 streq(r->name, "vm") ? "" : r->name);
-	if (r->port)
-		log_info("debug it with: ktb gdb%s%s   (by hand: gdb %s -ex 'target remote localhost:%u')",
-			 streq(r->name, "vm") ? "" : " --name ", streq(r->name, "vm") ? "" : r->name, r->vmlinux,
-			 r->port);
+	log_info("console: ktb console%s%s   end: ktb stop%s%s", *name ? " " : "", name, *name ? " " : "", name);
+	boot_tell_how_to_debug(b, r);
 	return NULL;
 }
 
@@ -61,7 +62,7 @@ static struct err *run_vm(struct config *cfg, int *ret_status)
 	bool detach = config_bool(cfg, OPT_VM_DETACH), print = config_bool(cfg, OPT_VM_PRINT_COMMAND);
 
 	if (!print)
-		TRY(check_name_is_free(config_string(cfg, OPT_VM_NAME)));
+		TRY(check_early(cfg));
 	if (!detach)
 		TRY(terminal_create(&terminal));
 	TRY(boot_prepare(cfg, terminal, &b));

@@ -223,7 +223,8 @@ static struct err *on_output_closed(struct stream *s, void *user)
 
 	stream_destroy(s);
 	c->out = NULL;
-	return NULL;
+	/* Whoever read it is done: ktb vm | head. */
+	return c->callbacks->action(KEYS_QUIT, c->user);
 }
 
 static const struct stream_callbacks input_callbacks = { .data = on_input, .closed = on_input_closed };
@@ -281,6 +282,23 @@ static struct err *on_window_change(struct loop_source *source, int fd, short re
 	return NULL;
 }
 
+/* What we say ourselves goes the way of the guest's text: a terminal that nobody reads holds up nobody. */
+static void say_on_terminal(const char *text, void *user)
+{
+	struct console *c = user;
+	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+
+	/* The guest's cursor may stand anywhere in a line. */
+	buf_puts(&b, "\r\n");
+	for (; *text; text++) {
+		if (*text == '\n')
+			buf_putc(&b, '\r');
+		buf_putc(&b, *text);
+	}
+	if (c->out && stream_pending(c->out) <= BACKLOG_MAX)
+		stream_write(c->out, buf_str(&b), b.len);
+}
+
 static struct err *open_terminal(struct console *c)
 {
 	TRY(terminal_raw(c->terminal));
@@ -289,6 +307,8 @@ static struct err *open_terminal(struct console *c)
 	c->out = stream_create(c->loop, fcntl(terminal_output(c->terminal), F_DUPFD_CLOEXEC, 3),
 			       !terminal_output_is_own(c->terminal), &output_callbacks, c);
 	stream_pause(c->out, true);
+	if (terminal_is_interactive(c->terminal) && isatty(STDERR_FILENO))
+		log_set_sink(say_on_terminal, c);
 	return loop_add_signal(c->loop, SIGWINCH, on_window_change, c);
 }
 
@@ -363,6 +383,7 @@ void console_destroy(struct console *c)
 	if (!c)
 		return;
 	console_detach(c);
+	log_set_sink(NULL, NULL);
 	while (c->viewers)
 		drop_viewer(c->viewers);
 	stream_destroy(c->in);
@@ -382,12 +403,10 @@ void console_note(const struct console *c, const char *fmt, ...)
 	_cleanup_(free) char *text = NULL;
 	va_list ap;
 
+	(void)c;
 	va_start(ap, fmt);
 	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	/* The guest's cursor may stand anywhere in a line. */
-	if (c->terminal && terminal_is_interactive(c->terminal))
-		fputs("\r\n", stderr);
 	log_info("%s", text);
 }
 

@@ -25,7 +25,7 @@ struct console_callbacks {
 struct console;
 
 /*
- * terminal: NULL for none. It is put into raw mode by console_start(). callbacks must outlive the console.
+ * terminal: NULL for none. It is put into raw mode. callbacks must outlive the console.
  */
 struct err *console_create(struct loop *loop, struct terminal *terminal, const struct rundir *rundir,
 			   const struct console_callbacks *callbacks, void *user, struct console **ret) err_must_check;

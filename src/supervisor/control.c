@@ -10,7 +10,7 @@
 #include "base/stream.h"
 #include "base/util.h"
 
-enum { LINE_MAX_BYTES = 4096, CLIENTS_MAX = 32 };
+enum { LINE_MAX_BYTES = 4096, CLIENTS_MAX = 32, ANSWER_TIMEOUT_S = 5, END_TIMEOUT_S = 30 };
 
 static struct err *parse_json(const char *line, size_t len, struct json_object **ret)
 {
@@ -223,6 +223,23 @@ void control_destroy(struct control *c)
 
 /* --- The other side --- */
 
+static void set_timeout(int sock, unsigned int seconds)
+{
+	const struct timeval time = { .tv_sec = seconds };
+
+	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time));
+	setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time));
+}
+
+/* What a socket's timeout is called. */
+static struct err *no_answer(struct err *e)
+{
+	if (!e || (err_errno(e) != EAGAIN && err_errno(e) != EWOULDBLOCK))
+		return e;
+	err_destroy(e);
+	return err_create(ERR_TIMEOUT, "the VM's supervisor doesn't answer");
+}
+
 /* Sends a line and receives one. *ret_fd may be NULL. The caller gives the answer back. */
 static struct err *call(int sock, const char *request, struct json_object **ret, int *ret_fd)
 {
@@ -231,14 +248,15 @@ static struct err *call(int sock, const char *request, struct json_object **ret,
 	char line[LINE_MAX_BYTES];
 	size_t len = 0;
 
-	TRY(sock_send_fd(sock, request, strlen(request), -1));
+	set_timeout(sock, ANSWER_TIMEOUT_S);
+	TRY(no_answer(sock_send_fd(sock, request, strlen(request), -1)));
 	while (!len || line[len - 1] != '\n') {
 		size_t n;
 		int fd;
 
 		if (len == sizeof(line))
 			return err_create(ERR_BAD_DATA, "the VM's supervisor gave an answer that is too long");
-		TRY(sock_receive_fd(sock, line + len, sizeof(line) - len, &n, &fd));
+		TRY(no_answer(sock_receive_fd(sock, line + len, sizeof(line) - len, &n, &fd)));
 		if (!n)
 			return err_create(ERR_CLOSED, "the VM's supervisor closed the connection");
 		len += n;
@@ -285,9 +303,13 @@ struct err *control_stop(int sock, bool force)
 	TRY(call(sock, force ? "{\"op\":\"stop\",\"force\":true}\n" : "{\"op\":\"stop\",\"force\":false}\n", &answer,
 		 NULL));
 	json_object_put(answer);
+	set_timeout(sock, END_TIMEOUT_S);
 	do
 		n = read(sock, &byte, 1);
 	while (n > 0 || (n < 0 && errno == EINTR));
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return err_create(ERR_TIMEOUT, "the VM has not ended after %d seconds; try again with --force",
+				  END_TIMEOUT_S);
 	return NULL;
 }
 

@@ -52,7 +52,7 @@ struct control *control_create(struct loop *loop, int listen_fd, control_handler
 void control_destroy(struct control *c);
 DEFINE_CLEANUP(struct control *, control_destroy);
 
-/* --- The other side: blocking calls of the commands. sock is a connection to a VM's control.sock. --- */
+/* --- The other side: blocking calls of the commands, bounded in time (ERR_TIMEOUT). sock is a connection to a VM's control.sock. --- */
 
 /* What the VM does: "running", "paused", "debug", "panicked", "shutdown", ... The caller frees it. */
 struct err *control_status(int sock, char **ret) err_must_check;

@@ -81,19 +81,34 @@ static struct err *on_connection(struct loop_source *source, int fd, short reven
 	return NULL;
 }
 
+static struct err *listen_on(uint16_t port, int *ret_fd, uint16_t *ret_port)
+{
+	struct err *e = sock_listen_loopback(port, ret_fd, ret_port);
+
+	if (!e || err_errno(e) != EADDRINUSE)
+		return e;
+	err_destroy(e);
+	return port_taken(port);
+}
+
+struct err *debugport_check(uint16_t port)
+{
+	uint16_t taken;
+	int fd;
+
+	TRY(listen_on(port, &fd, &taken));
+	close(fd);
+	return NULL;
+}
+
 struct err *debugport_create(struct loop *loop, uint16_t port, const struct rundir *rundir,
 			     const struct debugport_callbacks *callbacks, void *user, struct debugport **ret)
 {
 	struct debugport *d;
 	int listen_fd;
 	uint16_t taken;
-	struct err *e = sock_listen_loopback(port, &listen_fd, &taken);
 
-	if (e && err_errno(e) == EADDRINUSE) {
-		err_destroy(e);
-		return port_taken(port);
-	}
-	TRY(e);
+	TRY(listen_on(port, &listen_fd, &taken));
 	d = xcalloc(1, sizeof(*d));
 	d->loop = loop;
 	d->listen_fd = listen_fd;
@@ -113,6 +128,8 @@ static __attribute__((noreturn)) void run_server(const struct debugport *d, int 
 {
 	struct err *e;
 
+	/* The supervisor's console is not ours to write to. */
+	log_set_sink(NULL, NULL);
 	for (int fd = 0; fd < FDS_MAX; fd++) {
 		if (fd != client_fd && fd != stub_fd && fd != STDERR_FILENO)
 			close(fd);

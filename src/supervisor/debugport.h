@@ -32,6 +32,9 @@ struct debugport;
 struct err *debugport_create(struct loop *loop, uint16_t port, const struct rundir *rundir,
 			     const struct debugport_callbacks *callbacks, void *user, struct debugport **ret)
 	err_must_check;
+/* Whether the port could be had now. The errors of debugport_create(). */
+struct err *debugport_check(uint16_t port) err_must_check;
+
 /* Ends the server process too. */
 void debugport_destroy(struct debugport *d);
 DEFINE_CLEANUP(struct debugport *, debugport_destroy);

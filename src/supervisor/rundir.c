@@ -12,7 +12,7 @@
 #include "base/sock.h"
 #include "base/util.h"
 
-enum { RECORD_MAX = 1 << 20, NAME_MAX_LEN = 64 };
+enum { RECORD_MAX = 1 << 20, NAME_MAX_LEN = 64, GONE_TIMEOUT_MS = 30000 };
 
 struct rundir {
 	char *root;
@@ -250,15 +250,33 @@ static struct err *sweep(const char *root)
 	return NULL;
 }
 
+static struct err *name_taken(const char *name)
+{
+	return err_create(ERR_USAGE,
+			  "a VM named '%s' runs already; give this one another name with --name, or end that one with: "
+			  "ktb stop %s",
+			  name, name);
+}
+
+struct err *rundir_check_name(const char *name)
+{
+	_cleanup_(close) int root_lock = -1;
+	_cleanup_(free) char *root = NULL, *path = NULL;
+
+	TRY(check_name(name));
+	TRY(rundir_root(&root));
+	TRY(lock_root(root, &root_lock));
+	TRY(sweep(root));
+	path = xasprintf("%s/%s", root, name);
+	return file_exists(path) ? name_taken(name) : NULL;
+}
+
 static struct err *make_folder(struct rundir *d, const char *name)
 {
 	if (mkdir(d->path, 0700) < 0) {
 		if (errno != EEXIST)
 			return err_os(errno, "create folder %s", d->path);
-		return err_create(ERR_USAGE,
-				  "a VM named '%s' runs already; give this one another name with --name, or end that "
-				  "one with: ktb stop %s",
-				  name, name);
+		return name_taken(name);
 	}
 	d->fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->fd < 0)
@@ -460,12 +478,19 @@ struct err *rundir_wait_gone(const struct vm_record *r)
 {
 	_cleanup_(free) char *path = xasprintf("%s/lock", r->dir);
 	_cleanup_(close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint64_t deadline = now_ns() + GONE_TIMEOUT_MS * NSEC_PER_MSEC;
 
 	if (fd < 0)
 		return errno == ENOENT ? NULL : err_os(errno, "open %s", path);
-	while (flock(fd, LOCK_SH) < 0) {
-		if (errno != EINTR)
+	while (flock(fd, LOCK_SH | LOCK_NB) < 0) {
+		const struct timespec moment = { .tv_nsec = 5000000 };
+
+		if (errno != EWOULDBLOCK && errno != EINTR)
 			return err_os(errno, "wait for the end of VM '%s'", r->name);
+		if (now_ns() > deadline)
+			return err_create(ERR_TIMEOUT, "the supervisor of VM '%s' (process %d) does not end", r->name,
+					  (int)r->pid);
+		nanosleep(&moment, NULL);
 	}
 	return NULL;
 }

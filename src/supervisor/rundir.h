@@ -9,7 +9,8 @@
  *	serial.in     FIFOs between QEMU and the supervisor
  *	serial.out
  *	stub.sock     QEMU's GDB stub: for the supervisor's use, connecting to it stops the VM
- *	console.log   what the guest wrote to its console
+ *	console.log   what the guest wrote to its console (console.log.1: before it was turned over)
+ *	ktb.log       what the supervisor of a VM in the background has to say
  *
  * Folders are made and swept under one lock, so that nobody sweeps what another is just making.
  */
@@ -51,6 +52,9 @@ struct err *vm_record_parse(const char *text, size_t len, struct vm_record **ret
 
 struct rundir;
 
+/* Whether a VM could be started under this name now. The errors of rundir_create(). */
+struct err *rundir_check_name(const char *name) err_must_check;
+
 /*
  * Makes the folder for a VM and takes its lock; stale folders are swept. ERR_USAGE if the name can't be one or if a VM
  * of that name runs.
@@ -77,7 +81,7 @@ void rundir_free_list(struct vm_record **list, size_t n);
  */
 struct err *rundir_find(const char *name, struct vm_record **ret) err_must_check;
 
-/* Waits until the supervisor of the VM has gone, its folder with it. */
+/* Waits until the supervisor of the VM has gone, its folder with it. ERR_TIMEOUT after half a minute. */
 struct err *rundir_wait_gone(const struct vm_record *r) err_must_check;
 
 /* Connects to a socket of a running VM's folder: "control.sock", "serial.sock". ERR_CLOSED if nobody listens. */

@@ -192,6 +192,12 @@ static void finish_reset(struct supervisor *s)
 	s->resetting = false;
 	s->status = "running";
 	qmp_command(s->qmp, "set-action", reboot_action("shutdown"), on_reset_armed, s);
+	/* A debugger was told that the VM has stopped; going on behind its back it would lose track. */
+	if (s->debugport && debugport_busy(s->debugport)) {
+		s->status = "debug";
+		console_note(s->console, "the guest restarts: it is held at reset until the debugger continues");
+		return;
+	}
 	qmp_command(s->qmp, "cont", NULL, on_reset_armed, s);
 }
 
@@ -200,6 +206,11 @@ static const char *panic_text(const struct supervisor *s)
 	const char *line = panic_watch_line(&s->panic);
 
 	return line ? line : "Kernel panic (it left no message on the console)";
+}
+
+static const char *how_to_end(const struct supervisor *s)
+{
+	return s->params->terminal ? "Ctrl-a x" : "ktb stop";
 }
 
 static void handle_panic(struct supervisor *s)
@@ -212,9 +223,8 @@ static void handle_panic(struct supervisor *s)
 	case ON_PANIC_PAUSE:
 		console_note(s->console,
 			     "the guest panicked: %s\n"
-			     "The VM is paused as it was; look at it with: ktb gdb%s%s. End it with %s.",
-			     panic_text(s), streq(s->vm.name, "vm") ? "" : " --name ",
-			     streq(s->vm.name, "vm") ? "" : s->vm.name, s->params->terminal ? "Ctrl-a x" : "ktb stop");
+			     "The VM is paused as it was; look at it with: ktb gdb%s. End it with %s.",
+			     panic_text(s), s->params->name_option, how_to_end(s));
 		return;
 	case ON_PANIC_REBOOT:
 		console_note(s->console, "the guest panicked: %s; starting it again", panic_text(s));
@@ -244,9 +254,9 @@ static void handle_guest_reset(struct supervisor *s)
 	s->early_resets = s->was_up ? 0 : s->early_resets + 1;
 	if (s->early_resets >= EARLY_RESETS_MAX) {
 		console_note(s->console,
-			     "the guest reset itself %u times before it came up (a triple fault early in boot?); the "
-			     "VM is paused as it was",
-			     s->early_resets);
+			     "the guest reset itself %u times before it came up (a triple fault early in boot?)\n"
+			     "The VM is paused as it was; look at it with: ktb gdb%s. End it with %s.",
+			     s->early_resets, s->params->name_option, how_to_end(s));
 		s->status = "shutdown";
 		s->early_resets = 0;
 		return;
@@ -270,8 +280,12 @@ static void handle_shutdown(struct supervisor *s, struct json_object *data)
 		end_vm(s, OUTCOME_POWEROFF);
 	else if (streq(reason, "guest-panic"))
 		handle_panic(s);
-	else
+	else if (streq(reason, "host-signal") || streq(reason, "host-error")) {
+		console_note(s->console, "QEMU was ended from outside (%s)", reason);
+		end_vm(s, OUTCOME_BROKEN);
+	} else {
 		end_vm(s, OUTCOME_ENDED);
+	}
 }
 
 /* --- What QEMU says --- */
@@ -353,6 +367,7 @@ static struct err *on_message(struct stream *stream, const char *bytes, size_t l
 	struct supervisor *s = user;
 
 	(void)stream;
+	log_debug("QEMU: %.*s", (int)len, bytes);
 	buf_append(&s->last_words, bytes, len);
 	if (s->last_words.len > STDERR_KEEP)
 		buf_consume(&s->last_words, s->last_words.len - STDERR_KEEP);
@@ -481,8 +496,9 @@ static struct err *on_state_left(struct json_object *value, const char *error, v
 	(void)value;
 	if (error || s->outcome != OUTCOME_NONE || s->running || s->panicked || debugport_busy(s->debugport))
 		return NULL;
-	console_note(s->console, "the debugger is gone and left the VM stopped; attach again, or go on with %s",
-		     s->params->terminal ? "Ctrl-a c, then cont" : "ktb gdb -- -batch");
+	console_note(s->console, "the debugger is gone and left the VM stopped; attach again (ktb gdb%s), or %s",
+		     s->params->name_option,
+		     s->params->terminal ? "go on by Ctrl-a c, then cont" : "attach and detach to let it go on");
 	return NULL;
 }
 

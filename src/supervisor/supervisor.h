@@ -31,6 +31,8 @@ struct supervisor_params {
 	uint16_t port;             /* 0: a free one */
 	debugport_serve serve;     /* what a debug client's server process does */
 	struct terminal *terminal; /* NULL: in the background */
+	const char
+		*name_option; /* how the user names this VM to other commands: " --name X", "" where it need not be */
 	const struct rundir *rundir;
 	struct vm_record *record; /* the supervisor fills in what it knows (port, accel, pid) and writes it */
 	/* Called once, when QEMU has the VM ready and its record is written. May be NULL. */

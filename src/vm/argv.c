@@ -2,7 +2,7 @@
 
 /*
  * q35 without its usual company: every device costs boot time, for the firmware's tables as well as for the kernel's
- * probes. What each option saves is in docs/architecture.md.
+ * probes.
  */
 static void add_machine(const struct vm_params *p, struct strv *argv)
 {

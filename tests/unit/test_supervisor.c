@@ -111,6 +111,7 @@ static __attribute__((noreturn)) void run_supervisor(struct vm *v)
 	if (!e) {
 		r->dir = xstrdup(rundir_path(dir));
 		v->params.rundir = dir;
+		v->params.name_option = " --name t";
 		e = supervisor_run(&v->params, &status);
 		keep_console_log(v, rundir_path(dir));
 		rundir_destroy(dir);
