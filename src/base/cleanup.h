@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define _cleanup_(f) __attribute__((cleanup(f##p)))
+/* "unused": some are only there to be held, such as a lock. */
+#define _cleanup_(f) __attribute__((cleanup(f##p), unused))
 
 #define DEFINE_CLEANUP(type, func)                                                                                     \
 	static inline void func##p(type *p)                                                                            \

@@ -178,7 +178,8 @@ on_screen 'Ctrl-a c again: back' "the guest's console"
 type_line 'echo ba""ck'
 on_screen 'the guest is there as before' '^back'
 
-type_line 'sleep 1000'
+type_line 'echo sleep""ing; sleep 1000'
+on_screen 'something runs in the guest' '^sleeping'
 term_send C-c
 type_line 'echo interrupt""ed $?'
 on_screen 'Ctrl-c ends what runs in the guest' '^interrupted 130'

@@ -378,7 +378,7 @@ static void bad_answers(void **state)
 	(void)state;
 	memset(endless, 'x', sizeof(endless));
 	for (size_t i = 0; i <= ARRAY_SIZE(answers); i++) {
-		_cleanup_(close) int ours = -1, theirs = -1, fd = -1;
+		_cleanup_(close) int ours = -1, theirs = -1;
 		_cleanup_(free) char *status = NULL;
 		struct err *e;
 
