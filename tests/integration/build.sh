@@ -146,6 +146,8 @@ chmod 755 "$tmp"
 if [ "$(id -u)" = 0 ]; then
 	mkdir -m 777 "$tmp/nobody"
 	cp "$KTB" "$tmp/nobody/ktb"
+	mkdir "$tmp/nobody/guest"
+	cp "$(dirname "$KTB")/guest/guest-init" "$tmp/nobody/guest/"
 	cp -r "$root/share" "$tmp/nobody/share"
 	run as_user env XDG_CACHE_HOME="$tmp/nobody/cache" "$tmp/nobody/ktb" build --source "$tmp/secret"
 	expect_error 'a tree that may not be read is refused' 'secret: Permission denied'
@@ -300,7 +302,9 @@ expect_equal 'the first of two builds' $? 0
 expect_status 'and the second' 0
 expect_error 'the second waits' 'another ktb is building this kernel; waiting'
 expect_error 'and finds it built' 'up to date'
-expect_equal 'both name the same kernel' "$stdout" "$(cat "$tmp/one.out")"
+# An image that was made of files as young as these is not used again: its name is another one.
+expect_equal 'both name the same kernel' "$(printf '%s\n' "$stdout" | grep -v '^initramfs')" \
+	"$(grep -v '^initramfs' "$tmp/one.out")"
 
 # --- A full disk ---
 
