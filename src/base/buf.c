@@ -25,6 +25,8 @@ char *buf_reserve(struct buf *b, size_t n)
 	if (need > b->cap) {
 		b->cap = MAX(need, MAX(2 * b->cap, (size_t)64));
 		b->data = xreallocarray(b->data, b->cap, 1);
+		/* It is text at any time, also if nothing is committed. */
+		b->data[b->len] = '\0';
 	}
 	return b->data + b->len;
 }

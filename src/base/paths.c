@@ -9,6 +9,7 @@
 struct err *cache_dir(char **ret)
 {
 	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	char *real;
 
 	if (xdg && *xdg == '/')
 		*ret = xasprintf("%s/ktb", xdg);
@@ -16,6 +17,12 @@ struct err *cache_dir(char **ret)
 		*ret = xasprintf("%s/.cache/ktb", home);
 	else
 		return err_create(ERR_PREREQ, "no place for the cache: set XDG_CACHE_HOME or HOME to a folder");
+	/* What is built names its own folder: reached by two names it would be built twice. */
+	real = realpath(*ret, NULL);
+	if (real) {
+		free(*ret);
+		*ret = real;
+	}
 	return NULL;
 }
 
