@@ -85,7 +85,7 @@ size_t objects_estimate(size_t wanted_options, size_t options, size_t objects)
 	/* Linux 6.1, "tiny" with the built-in fragments. */
 	if (!options || !objects) {
 		options = 689;
-		objects = 1300;
+		objects = 1417;
 	}
 	return (size_t)((double)wanted_options * (double)objects / (double)options);
 }

@@ -1,5 +1,7 @@
 /*
  * The debug port: who gets in, who is refused, and that a client which says nothing changes nothing.
+ *
+ * check: no valgrind: it does not know pidfd_open(2)
  */
 #include <setjmp.h>
 #include <stdarg.h>

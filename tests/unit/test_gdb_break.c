@@ -1,5 +1,7 @@
 /*
  * Breakpoints against a small "kernel" with one module.
+ *
+ * check: no valgrind: it does not know pidfd_open(2)
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,6 @@
+/*
+ * check: no valgrind: it does not know pidfd_open(2)
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

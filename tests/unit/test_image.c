@@ -1,5 +1,7 @@
 /*
  * The guest's image: what is in it, when it is made anew, and what goes wrong.
+ *
+ * check: no valgrind: it does not know pidfd_open(2)
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,7 @@
 /*
  * Run directories and their records: the record there and back, who may have a folder, and what becomes of stale ones.
+ *
+ * check: no valgrind: it does not know pidfd_open(2)
  */
 #include <setjmp.h>
 #include <stdarg.h>

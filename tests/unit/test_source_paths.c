@@ -1,5 +1,7 @@
 /*
  * Where the sources of a small "kernel" were, compiled as Kbuild does: in the source tree, below it, and beside it.
+ *
+ * check: no valgrind: it does not know pidfd_open(2)
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,8 @@
 /*
  * The supervisor with a QEMU that follows a script (fake_qemu.c): how a VM ends, panics and resets, a KVM that fails (which
  * a machine whose KVM works does not show, and one whose KVM doesn't can't), and what else QEMU may do to us.
+ *
+ * check: no valgrind: it does not know pidfd_open(2)
  */
 #include <setjmp.h>
 #include <stdarg.h>
