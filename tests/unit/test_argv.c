@@ -107,7 +107,7 @@ static void size_and_accelerator(void **state)
 	vm_argv(&p, &channels, &tcg);
 	assert_string_equal(value(&tcg, "-m"), "8192M");
 	assert_string_equal(value(&tcg, "-smp"), "7");
-	assert_string_equal(value(&tcg, "-accel"), "tcg,thread=multi");
+	assert_string_equal(value(&tcg, "-accel"), "tcg,thread=single");
 	assert_string_equal(value(&tcg, "-cpu"), "max");
 	p.accel = VM_ACCEL_KVM;
 	vm_argv(&p, &channels, &kvm);
