@@ -263,40 +263,37 @@ static struct err *parse_def_tristate(struct kconfig_parser *p)
 	return parse_default(p);
 }
 
-static struct err *parse_select(struct kconfig_parser *p)
+/* "select" or "imply": the target keeps a list of either kind, in the order of the files. */
+static struct err *parse_reverse(struct kconfig_parser *p, enum kconfig_property_kind kind)
 {
-	struct kconfig_property *prop = add_property(p, KCONFIG_SELECT);
+	struct kconfig_property *prop = add_property(p, kind);
 	struct kconfig_builder_symbol *target = symbol_here(p);
+	const struct kconfig_property **first;
+	struct kconfig_property **last;
 
 	if (!target)
 		return name_is_missing(p);
 	TRY(kconfig_advance(p));
 	TRY(parse_if(p, &prop->condition));
 	prop->target = &target->symbol;
-	if (target->last_select)
-		target->last_select->next_source = prop;
+	first = kind == KCONFIG_SELECT ? &target->symbol.selects : &target->symbol.implies;
+	last = kind == KCONFIG_SELECT ? &target->last_select : &target->last_imply;
+	if (*last)
+		(*last)->next_source = prop;
 	else
-		target->symbol.selects = prop;
-	target->last_select = prop;
+		*first = prop;
+	*last = prop;
 	return expect_end_of_line(p);
+}
+
+static struct err *parse_select(struct kconfig_parser *p)
+{
+	return parse_reverse(p, KCONFIG_SELECT);
 }
 
 static struct err *parse_imply(struct kconfig_parser *p)
 {
-	struct kconfig_property *prop = add_property(p, KCONFIG_IMPLY);
-	struct kconfig_builder_symbol *target = symbol_here(p);
-
-	if (!target)
-		return name_is_missing(p);
-	TRY(kconfig_advance(p));
-	TRY(parse_if(p, &prop->condition));
-	prop->target = &target->symbol;
-	if (target->last_imply)
-		target->last_imply->next_source = prop;
-	else
-		target->symbol.implies = prop;
-	target->last_imply = prop;
-	return expect_end_of_line(p);
+	return parse_reverse(p, KCONFIG_IMPLY);
 }
 
 static struct err *parse_range(struct kconfig_parser *p)
