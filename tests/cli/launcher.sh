@@ -83,7 +83,8 @@ as=
 launch()
 {
 	# shellcheck disable=SC2086 # no word or several
-	run $as env -u CI -u KTB_BUILD_DIR PATH="$bin" HOME="$tmp/home" MAKEFLAGS=-j99 "$bin/sh" "$project/ktb" "$@"
+	run $as env -u CI -u KTB_BUILD_DIR -u XDG_CACHE_HOME -u XDG_CONFIG_HOME PATH="$bin" HOME="$tmp/home" MAKEFLAGS=-j99 \
+		"$bin/sh" "$project/ktb" "$@"
 }
 
 # called REGEX: was there such a call? expect_calls compares them all.
