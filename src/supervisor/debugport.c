@@ -1,6 +1,8 @@
 #include "supervisor/debugport.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -62,6 +64,7 @@ static struct err *on_connection(struct loop_source *source, int fd, short reven
 {
 	static const char busy[] = "ktb: another debugger is attached\n";
 	struct debugport *d = user;
+	const int on = 1;
 	int client_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 
 	(void)source;
@@ -74,6 +77,11 @@ static struct err *on_connection(struct loop_source *source, int fd, short reven
 		close(client_fd);
 		return NULL;
 	}
+	/*
+	 * The protocol's packets are small and go back and forth: with Nagle's algorithm each reply waits for the client's
+	 * delayed acknowledgement of the one before, 40 ms.
+	 */
+	(void)setsockopt(client_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	/* One that is silent must not keep debuggers out. */
 	drop_waiting_client(d);
 	d->client_fd = client_fd;
