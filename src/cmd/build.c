@@ -16,6 +16,8 @@
 
 enum { FRAGMENT_MAX = 1 << 20 };
 
+#define PROFILE_SUFFIX ".config"
+
 static struct err *add_fragment(struct fragment_set *set, enum fragment_layer layer, bool if_known, const char *path)
 {
 	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
@@ -45,6 +47,38 @@ static struct err *add_builtin_fragments(struct fragment_set *set)
 	return NULL;
 }
 
+static struct err *unknown_profile(const char *folder, const char *name)
+{
+	_cleanup_(strv_deinit) struct strv known = STRV_INIT;
+	_cleanup_(closedir) DIR *dir = opendir(folder);
+	_cleanup_(free) char *list = NULL;
+
+	for (struct dirent *d; dir && (d = readdir(dir));) {
+		if (*d->d_name != '.' && has_suffix(d->d_name, PROFILE_SUFFIX))
+			strv_addf(&known, "%.*s", (int)(strlen(d->d_name) - strlen(PROFILE_SUFFIX)), d->d_name);
+	}
+	strv_sort(&known);
+	list = strv_join(&known, ", ");
+	return err_create(ERR_USAGE, "there is no profile called \"%s\" (kernel.profile, --profile); there are: %s",
+			  name, list);
+}
+
+static struct err *add_profiles(struct fragment_set *set, const struct strv *names)
+{
+	_cleanup_(free) char *builtin = NULL, *folder = NULL;
+
+	TRY(fragments_dir(&builtin));
+	folder = xasprintf("%s/profiles", builtin);
+	for (size_t i = 0; i < names->n; i++) {
+		_cleanup_(free) char *path = xasprintf("%s/%s%s", folder, names->v[i], PROFILE_SUFFIX);
+
+		if (strchr(names->v[i], '/') || !file_exists(path))
+			return unknown_profile(folder, names->v[i]);
+		TRY(add_fragment(set, FRAGMENT_PROFILE, false, path));
+	}
+	return NULL;
+}
+
 static struct err *merge_requests(const struct config *cfg, struct fragment_set *set)
 {
 	const struct strv *files = config_list(cfg, OPT_KERNEL_FRAGMENTS);
@@ -52,6 +86,7 @@ static struct err *merge_requests(const struct config *cfg, struct fragment_set 
 	size_t n;
 
 	TRY(add_builtin_fragments(set));
+	TRY(add_profiles(set, config_list(cfg, OPT_KERNEL_PROFILES)));
 	for (size_t i = 0; i < files->n; i++)
 		TRY(add_fragment(set, FRAGMENT_USER, false, files->v[i]));
 	lines = config_kconfig(cfg, &n);
@@ -221,8 +256,9 @@ const struct command command_build = {
 	.summary = "build the kernel, unless it is built already",
 	.description =
 		"Builds a kernel with what debugging needs, and prints where everything is. The configuration is the\n"
-		"base (--base), the fragments that come with ktb, your own (--fragment), and --kconfig on top. Each\n"
-		"option that the kernel doesn't take is an error that says why.\n"
+		"base (--base), the fragments that come with ktb, the profiles asked for (--profile), your own\n"
+		"fragments (--fragment), and --kconfig on top. Each option that the kernel doesn't take is an error "
+		"that says why.\n"
 		"\n"
 		"The source is never written to. What is built is kept by what went into it: source, configuration "
 		"and\n"
@@ -230,6 +266,7 @@ const struct command command_build = {
 		"goes on where it stopped.",
 	.examples = "  ktb build\n"
 		    "  ktb build --source ~/src/linux --kconfig KASAN=y\n"
+		    "  ktb build --source ~/src/linux --profile kasan --profile lockdep\n"
 		    "  ktb build --source linux-6.12.tar.xz --json",
 	.run = cmd_build,
 };

@@ -336,6 +336,16 @@ static struct err *build_locked(struct build *b, struct manifest *ret, bool *ret
 	return NULL;
 }
 
+/* An option whose tool is missing would be dropped, with a reason that names no tool. */
+static struct err *check_tools(const struct fragment_set *requests)
+{
+	_cleanup_(buf_deinit) struct buf requested = BUF_INIT;
+
+	TRY(toolchain_check());
+	fragment_set_write(requests, &requested);
+	return toolchain_check_config(buf_str(&requested));
+}
+
 struct err *kbuild_run(const struct kbuild_params *p, struct kbuild_result **ret)
 {
 	_cleanup_(build_deinit) struct build b = { .params = p };
@@ -346,7 +356,7 @@ struct err *kbuild_run(const struct kbuild_params *p, struct kbuild_result **ret
 	TRY(identify(p, &b));
 	TRY(look_up(&b, &r->kernel, &found));
 	if (!found) {
-		TRY(toolchain_check());
+		TRY(check_tools(p->requests));
 		TRY(source_prepare(&b.source, p->cache));
 		TRY(build_locked(&b, &r->kernel, &r->built));
 	}

@@ -15,6 +15,7 @@
 
 enum fragment_layer {
 	FRAGMENT_BUILTIN, /* the fragments that come with the program */
+	FRAGMENT_PROFILE, /* those of them that the user asks for by name */
 	FRAGMENT_USER,    /* fragment files that the user names */
 	FRAGMENT_CONFIG,  /* [kconfig] of ktb.conf, and --kconfig: here a later file overrides an earlier one */
 };

@@ -157,7 +157,9 @@ void kconfig_verdict_print_overridden(const struct kconfig_verdict *v, const str
 	for (size_t i = 0; i < fragment_set_count(requests); i++) {
 		const struct fragment_request *r = fragment_set_at(requests, i);
 
-		if (r->overrides && (r->kind != r->overrides->kind || !streq(r->value, r->overrides->value)))
+		/* What a profile changes is what it was asked for. */
+		if (r->overrides && r->layer != FRAGMENT_PROFILE &&
+		    (r->kind != r->overrides->kind || !streq(r->value, r->overrides->value)))
 			print_overridden(r->overrides, r, b);
 	}
 	for (size_t i = 0; i < v->overridden.n; i++)

@@ -148,8 +148,8 @@ make_fake_source()
 {
 	cp -r "$root/tests/data/fake-kernel" "$HOME/src/linux"
 	{
-		cat "$root"/share/kconfig/*.config
-		printf 'CONFIG_KASAN=y\nCONFIG_FAKE_DROPPED=y\n'
+		cat "$root"/share/kconfig/*.config "$root"/share/kconfig/profiles/*.config
+		echo CONFIG_FAKE_DROPPED=y
 	} | awk -f "$root/tests/data/fake-kernel/kconfig.awk" >"$HOME/src/linux/Kconfig"
 	tar -C "$HOME/src" -cJf "$tmp/work/linux-6.12.tar.xz" linux
 }

@@ -17,7 +17,8 @@ fake_kernel()
 	mkdir -p "$(dirname "$1")"
 	cp -r "$root/tests/data/fake-kernel" "$1"
 	rm "$1/kconfig.awk"
-	awk -f "$root/tests/data/fake-kernel/kconfig.awk" "$root"/share/kconfig/*.config >"$1/Kconfig"
+	awk -f "$root/tests/data/fake-kernel/kconfig.awk" "$root"/share/kconfig/*.config \
+		"$root"/share/kconfig/profiles/*.config >"$1/Kconfig"
 	printf 'config FAKE_ERROR\n\tbool "FAKE_ERROR"\n\nconfig FAKE_OTHER\n\tbool "FAKE_OTHER"\n\nconfig FAKE_DROPPED\n\tbool "FAKE_DROPPED"\n' >>"$1/Kconfig"
 }
 
@@ -96,6 +97,34 @@ expect 'only what hangs on it is made' [ "$(grep -c '  CC' "$(path log)")" = 1 ]
 
 run "$KTB" build --source "$tmp/plain" --kconfig FAKE_OTHER=y
 expect 'another configuration has a folder of its own' [ "$(path build)" != "$out" ]
+
+# --- Profiles ---
+
+expect 'no profile is on by itself' [ -z "$(grep -E '^CONFIG_(KASAN|KCSAN|UBSAN|PROVE_LOCKING)=y' "$out/.config")" ]
+run "$KTB" build --source "$tmp/plain" --profile kasan --profile=lockdep
+expect_status 'profiles combine' 0
+expect 'with what they stand for' [ "$(grep -Ec '^CONFIG_(KASAN_VMALLOC|PROVE_LOCKING)=y' "$(path build)/.config")" = 2 ]
+mkdir "$tmp/profiles"
+printf '[kernel]\nsource = %s\nprofile = ubsan kmemleak\n[kconfig]\nUBSAN_SHIFT = n\n' "$tmp/plain" \
+	>"$tmp/profiles/ktb.conf"
+run sh -c "cd '$tmp/profiles' && '$KTB' build"
+expect_status 'ktb.conf names several' 0
+expect 'and has the last word' grep -q '^# CONFIG_UBSAN_SHIFT is not set' "$(path build)/.config"
+expect 'about that option alone' grep -q '^CONFIG_UBSAN_BOUNDS=y' "$(path build)/.config"
+expect_error 'which is said' "UBSAN_SHIFT=y of .*profiles/ubsan\.config:[0-9]+ gives way to UBSAN_SHIFT=n of .*ktb\.conf:5"
+for name in nosuch ../base '' kasan.config; do
+	run "$KTB" build --source "$tmp/plain" --profile "$name"
+	expect_status "the profile '$name' is refused" 2
+	expect_error 'with those that exist' 'btf, kasan, kcsan, kmemleak, lockdep, ubsan'
+done
+mkdir "$tmp/no-pahole"
+for tool in /usr/bin/* /bin/* /usr/sbin/* /sbin/*; do
+	[ "${tool##*/}" = pahole ] || ln -sf "$tool" "$tmp/no-pahole/"
+done
+run env PATH="$tmp/no-pahole" "$KTB" build --source "$tmp/plain" --profile btf
+expect_status 'a tool that a profile needs is missing: status 3' 3
+expect_error 'it is named, with its package' 'pahole'
+expect_error 'and how to install it' 'apt-get install dwarves'
 
 # --- git ---
 
