@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/paths.h"
 #include "cmd/build.h"
+#include "kbuild/configure.h"
 #include "supervisor/relay.h"
 #include "vm/kvm_probe.h"
 
@@ -78,7 +79,8 @@ static bool list_sets_panic(const struct strv *list)
 	return false;
 }
 
-static char *make_cmdline(const struct config *cfg, const struct supervisor_params *p, const struct terminal *terminal)
+static char *make_cmdline(const struct config *cfg, const struct supervisor_params *p, const struct terminal *terminal,
+			  bool decompresses)
 {
 	const char *base = config_string(cfg, OPT_VM_CMDLINE), *term = getenv("TERM");
 	const struct strv *append = config_list(cfg, OPT_VM_APPEND);
@@ -89,6 +91,9 @@ static char *make_cmdline(const struct config *cfg, const struct supervisor_para
 		strv_add(&words, base);
 	if (!config_bool(cfg, OPT_VM_KASLR))
 		strv_add(&words, "nokaslr");
+	/* Through PVH page tables have four levels, and so they shall have here; 6.1's KASAN stumbles over five. */
+	if (decompresses && !config_bool(cfg, OPT_VM_KASLR))
+		strv_add(&words, "no5lvl");
 	/*
 	 * With kgdboc= a panic stops in kdb, before the pvpanic device hears of it; with panic=-1 it doesn't. Whoever wants
 	 * the former says panic=0.
@@ -151,6 +156,25 @@ static struct vm_record *make_record(const struct config *cfg, const struct boot
 	return r;
 }
 
+/*
+ * vmlinux through PVH is the fast way in, bzImage through its decompressor the one that always works: KASLR is chosen
+ * there, and before Linux 6.9 a kernel with KASAN checks its accesses in the code behind the PVH entry already, when there
+ * is no shadow memory yet, and triple faults.
+ */
+static struct err *choose_kernel(const struct config *cfg, const struct manifest *m, char **ret)
+{
+	_cleanup_(buf_deinit) struct buf config = BUF_INIT;
+	const char *text;
+
+	TRY(configuration_read(m->out, &config));
+	text = buf_str(&config);
+	*ret = xstrdup(config_bool(cfg, OPT_VM_KASLR) || !configuration_has(text, "PVH") ||
+				       configuration_has(text, "KASAN")
+			       ? m->bzimage
+			       : m->vmlinux);
+	return NULL;
+}
+
 struct err *boot_prepare(const struct config *cfg, const struct terminal *size_of, struct boot *ret)
 {
 	_cleanup_(boot_deinit) struct boot b = { 0 };
@@ -167,8 +191,8 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 	kernel = &built->kernel;
 	TRY(choose_accel(cfg, p));
 	TRY(build_image(cfg, kernel, &b.initrd));
-	b.kernel = xstrdup(config_bool(cfg, OPT_VM_KASLR) ? kernel->bzimage : kernel->vmlinux);
-	b.cmdline = make_cmdline(cfg, p, size_of);
+	TRY(choose_kernel(cfg, kernel, &b.kernel));
+	b.cmdline = make_cmdline(cfg, p, size_of, streq(b.kernel, kernel->bzimage));
 	for (size_t i = 0; i < config_list(cfg, OPT_VM_QEMU_ARGS)->n; i++)
 		strv_add(&b.qemu_args, config_list(cfg, OPT_VM_QEMU_ARGS)->v[i]);
 	p->vm.qemu = config_string(cfg, OPT_VM_QEMU);

@@ -54,6 +54,13 @@ struct err *configuration_read(const char *out, struct buf *ret)
 	return read_file(path, CONFIG_MAX, ret);
 }
 
+bool configuration_has(const char *config, const char *name)
+{
+	_cleanup_(free) char *line = xasprintf("\nCONFIG_%s=y\n", name);
+
+	return strstr(config, line);
+}
+
 size_t configuration_count_options(const char *config)
 {
 	size_t n = 0;

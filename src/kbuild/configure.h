@@ -31,6 +31,9 @@ struct err *configure(struct make *m, const struct configuration *c, const struc
 /* The text of the .config in the folder. */
 struct err *configuration_read(const char *out, struct buf *ret) err_must_check;
 
+/* Whether an option is y in the text of a .config. */
+bool configuration_has(const char *config, const char *name);
+
 /* Number of options that are y or m in the text of a .config. */
 size_t configuration_count_options(const char *config);
 

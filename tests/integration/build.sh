@@ -104,6 +104,11 @@ expect 'no profile is on by itself' [ -z "$(grep -E '^CONFIG_(KASAN|KCSAN|UBSAN|
 run "$KTB" build --source "$tmp/plain" --profile kasan --profile=lockdep
 expect_status 'profiles combine' 0
 expect 'with what they stand for' [ "$(grep -Ec '^CONFIG_(KASAN_VMALLOC|PROVE_LOCKING)=y' "$(path build)/.config")" = 2 ]
+run "$KTB" vm --source "$tmp/plain" --profile kasan --profile lockdep --print-command
+expect_match 'a kernel with KASAN boots through its decompressor' '-kernel .*/bzImage '
+expect_match 'with page tables as PVH leaves them' "nokaslr no5lvl "
+run "$KTB" vm --source "$tmp/plain" --print-command
+expect_match 'another one through PVH' '-kernel .*/vmlinux '
 mkdir "$tmp/profiles"
 printf '[kernel]\nsource = %s\nprofile = ubsan kmemleak\n[kconfig]\nUBSAN_SHIFT = n\n' "$tmp/plain" \
 	>"$tmp/profiles/ktb.conf"
