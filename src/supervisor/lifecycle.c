@@ -1,0 +1,304 @@
+/*
+ * How a VM ends. QEMU runs with -action panic=pause,reboot=shutdown,shutdown=pause: whatever the guest does, QEMU stops
+ * it, tells by an event, and waits. So nothing is lost between the event and the decision:
+ *
+ *	SHUTDOWN guest-shutdown     orderly poweroff: quit
+ *	SHUTDOWN guest-reset        a reboot: reset and go on; but a panic, if one was just printed (before the pvpanic
+ *	                            driver is there, panic=-1 turns a panic into a reset)
+ *	GUEST_PANICKED              a panic: what on_panic says
+ *	STOP, and the status is     KVM gave up: again with TCG if that may be, else the end
+ *	internal-error
+ *
+ * The end itself is in two steps: an outcome is set and QEMU asked to quit; the loop ends when the process has, so that
+ * all its output is there. A QEMU that ends by itself is an outcome of its own.
+ */
+#include <signal.h>
+
+#include "base/log.h"
+#include "guest/frame.h"
+#include "supervisor/state.h"
+
+enum {
+	QUIT_TIMEOUT_MS = 3000, /* see struct supervisor_patience */
+	STOP_TIMEOUT_MS = 15000,
+	EARLY_RESETS_MAX = 3, /* resets in a row before init is up: the kernel doesn't boot */
+};
+
+/* --- The end --- */
+
+struct err *lifecycle_kill_qemu(struct loop_source *source, int fd, short revents, void *user)
+{
+	struct supervisor *s = user;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	s->timer = NULL;
+	log_debug("QEMU did not do in time what it was asked for, and is killed");
+	process_kill(&s->qemu.process, SIGKILL);
+	return NULL;
+}
+
+void lifecycle_start_timer(struct supervisor *s, unsigned int ms, unsigned int usual_ms, loop_callback cb)
+{
+	ms = ms ? ms : usual_ms;
+	loop_remove(s->timer);
+	s->timer = loop_add_timer(s->loop, now_ns() + ms * NSEC_PER_MSEC, cb, s);
+}
+
+void lifecycle_end(struct supervisor *s, enum outcome outcome)
+{
+	/* It is quitting already; but who wants the end doesn't want it started again. */
+	if (s->outcome == OUTCOME_TRY_TCG)
+		s->outcome = outcome;
+	if (s->outcome != OUTCOME_NONE)
+		return;
+	s->outcome = outcome;
+	qmp_command(s->qmp, "quit", NULL, NULL, NULL);
+	lifecycle_start_timer(s, s->params->patience.quit, QUIT_TIMEOUT_MS, lifecycle_kill_qemu);
+}
+
+static struct err *quit_late(struct loop_source *source, int fd, short revents, void *user)
+{
+	struct supervisor *s = user;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	s->timer = NULL;
+	console_note(s->console, "the guest did not power off; ending the VM");
+	lifecycle_end(s, OUTCOME_ENDED);
+	return NULL;
+}
+
+void lifecycle_stop(struct supervisor *s)
+{
+	uint8_t frame[KTB_FRAME_SMALL];
+
+	/* A guest that is stopped, or has no init of ours to ask, would only let us wait. */
+	if (!s->running || !s->init_up || s->outcome != OUTCOME_NONE) {
+		lifecycle_end(s, OUTCOME_ENDED);
+		return;
+	}
+	supervisor_send_frame(s, frame, frame_put_empty(frame, KTB_FRAME_POWEROFF));
+	/* Who asks again doesn't put it off. */
+	if (!s->timer)
+		lifecycle_start_timer(s, s->params->patience.stop, STOP_TIMEOUT_MS, quit_late);
+}
+
+/* --- Resets and panics --- */
+
+static struct err *on_reset_armed(struct json_object *value, const char *error, void *user)
+{
+	(void)value;
+	(void)user;
+	if (error)
+		log_debug("reset: %s", error);
+	return NULL;
+}
+
+static struct json_object *reboot_action(const char *action)
+{
+	struct json_object *arguments = json_object_new_object();
+
+	json_object_object_add(arguments, "reboot", json_object_new_string(action));
+	return arguments;
+}
+
+/* The guest's resets only stop it; so for ours that is lifted until the RESET event has come. */
+static void reset_vm(struct supervisor *s)
+{
+	s->resetting = true;
+	s->panicked = false;
+	s->init_up = false;
+	memset(&s->panic, 0, sizeof(s->panic));
+	qmp_command(s->qmp, "set-action", reboot_action("reset"), on_reset_armed, s);
+	qmp_command(s->qmp, "system_reset", NULL, on_reset_armed, s);
+}
+
+static void finish_reset(struct supervisor *s)
+{
+	if (!s->resetting)
+		return;
+	s->resetting = false;
+	s->status = "running";
+	qmp_command(s->qmp, "set-action", reboot_action("shutdown"), on_reset_armed, s);
+	/* A debugger was told that the VM has stopped; going on behind its back it would lose track. */
+	if (s->debugport && debugport_busy(s->debugport)) {
+		s->status = "debug";
+		console_note(s->console, "the guest restarts: it is held at reset until the debugger continues");
+		return;
+	}
+	qmp_command(s->qmp, "cont", NULL, on_reset_armed, s);
+}
+
+static const char *panic_text(const struct supervisor *s)
+{
+	const char *line = panic_watch_line(&s->panic);
+
+	return line ? line : "Kernel panic (it left no message on the console)";
+}
+
+static const char *how_to_end(const struct supervisor *s)
+{
+	return s->params->terminal ? "Ctrl-a x" : "ktb stop";
+}
+
+static void handle_panic(struct supervisor *s)
+{
+	if (s->panicked)
+		return;
+	s->panicked = s->ever_panicked = true;
+	s->status = "panicked";
+	switch (s->params->on_panic) {
+	case ON_PANIC_PAUSE:
+		console_note(s->console,
+			     "the guest panicked: %s\n"
+			     "The VM is paused as it was; look at it with: ktb gdb%s. End it with %s.",
+			     panic_text(s), s->params->name_option, how_to_end(s));
+		return;
+	case ON_PANIC_REBOOT:
+		console_note(s->console, "the guest panicked: %s; starting it again", panic_text(s));
+		reset_vm(s);
+		return;
+	case ON_PANIC_EXIT:
+		console_note(s->console, "the guest panicked: %s", panic_text(s));
+		lifecycle_end(s, OUTCOME_ENDED);
+		return;
+	}
+}
+
+static void handle_guest_reset(struct supervisor *s)
+{
+	if (panic_watch_line(&s->panic) && !s->panicked) {
+		handle_panic(s);
+		return;
+	}
+	/* A debugger that leaves lets it go on, and then panic=-1 would restart it: what was to be looked at is gone. */
+	if (s->panicked && s->params->on_panic == ON_PANIC_PAUSE) {
+		console_note(s->console,
+			     "the guest went on and wanted to restart after its panic; the VM stays paused as "
+			     "it was");
+		s->status = "panicked";
+		return;
+	}
+	s->early_resets = s->was_up ? 0 : s->early_resets + 1;
+	if (s->early_resets >= EARLY_RESETS_MAX) {
+		console_note(s->console,
+			     "the guest reset itself %u times before it came up (a triple fault early in boot?)\n"
+			     "The VM is paused as it was; look at it with: ktb gdb%s. End it with %s.",
+			     s->early_resets, s->params->name_option, how_to_end(s));
+		s->status = "shutdown";
+		s->early_resets = 0;
+		return;
+	}
+	s->was_up = false;
+	reset_vm(s);
+}
+
+static void handle_shutdown(struct supervisor *s, struct json_object *data)
+{
+	struct json_object *value = NULL;
+	const char *reason = json_object_object_get_ex(data, "reason", &value) ? json_object_get_string(value) : NULL;
+
+	reason = reason ? reason : "";
+	log_debug("QEMU: shutdown, %s", reason);
+	if (streq(reason, "guest-reset") || streq(reason, "subsystem-reset"))
+		handle_guest_reset(s);
+	else if (streq(reason, "host-qmp-system-reset"))
+		reset_vm(s);
+	else if (streq(reason, "guest-shutdown"))
+		lifecycle_end(s, OUTCOME_POWEROFF);
+	else if (streq(reason, "guest-panic"))
+		handle_panic(s);
+	else if (streq(reason, "host-signal") || streq(reason, "host-error")) {
+		console_note(s->console, "QEMU was ended from outside (%s)", reason);
+		lifecycle_end(s, OUTCOME_BROKEN);
+	} else {
+		lifecycle_end(s, OUTCOME_ENDED);
+	}
+}
+
+/* --- What QEMU says --- */
+
+static void handle_internal_error(struct supervisor *s)
+{
+	s->status = "internal-error";
+	if (s->params->accel_auto && s->vm.accel == VM_ACCEL_KVM && !s->was_up) {
+		console_note(s->console, "KVM gave up early in boot; starting again with TCG");
+		lifecycle_end(s, OUTCOME_TRY_TCG);
+		return;
+	}
+	console_note(s->console, "%s gave up on the guest (internal error)%s",
+		     s->vm.accel == VM_ACCEL_KVM ? "KVM" : "QEMU",
+		     s->vm.accel == VM_ACCEL_KVM ? "; try --accel tcg" : "");
+	lifecycle_end(s, OUTCOME_BROKEN);
+}
+
+static struct err *on_status(struct json_object *answer, const char *error, void *user)
+{
+	struct supervisor *s = user;
+	struct json_object *value = NULL;
+	const char *status;
+
+	if (error || !json_object_object_get_ex(answer, "status", &value))
+		return NULL;
+	status = json_object_get_string(value);
+	if (status && streq(status, "internal-error"))
+		handle_internal_error(s);
+	else if (status && streq(status, "debug"))
+		s->status = "debug";
+	return NULL;
+}
+
+static void handle_port(struct supervisor *s, struct json_object *data)
+{
+	struct json_object *value = NULL;
+
+	if (!json_object_object_get_ex(data, "open", &value))
+		return;
+	s->init_up = json_object_get_boolean(value);
+	if (!s->init_up)
+		return;
+	s->was_up = true;
+	s->early_resets = 0;
+	supervisor_send_size(s);
+}
+
+struct err *lifecycle_event(const char *event, struct json_object *data, void *user)
+{
+	struct supervisor *s = user;
+
+	log_debug("QEMU: event %s", event);
+	/* A panic's text came before the event that it led to. */
+	if (streq(event, "SHUTDOWN") || streq(event, "GUEST_PANICKED"))
+		console_catch_up(s->console);
+	if (streq(event, "SHUTDOWN")) {
+		handle_shutdown(s, data);
+	} else if (streq(event, "GUEST_PANICKED")) {
+		handle_panic(s);
+	} else if (streq(event, "RESET")) {
+		finish_reset(s);
+	} else if (streq(event, "VSERPORT_CHANGE")) {
+		handle_port(s, data);
+	} else if (streq(event, "RESUME")) {
+		s->running = true;
+		s->status = "running";
+	} else if (streq(event, "STOP")) {
+		s->running = false;
+		if (streq(s->status, "running"))
+			s->status = "paused";
+		qmp_command(s->qmp, "query-status", NULL, on_status, s);
+	}
+	return NULL;
+}
+
+void lifecycle_begin(struct supervisor *s)
+{
+	s->running = !s->vm.wait;
+	s->status = s->vm.wait ? "waiting" : "running";
+	s->outcome = OUTCOME_NONE;
+	s->init_up = s->was_up = s->panicked = s->resetting = false;
+	s->early_resets = 0;
+	memset(&s->panic, 0, sizeof(s->panic));
+}

@@ -1,0 +1,84 @@
+/*
+ * What the supervisor's own files share: the state of one VM, and who does what with it. supervisor.c puts the parts together
+ * and answers requests; lifecycle.c decides how the VM ends, resets and goes on.
+ */
+#pragma once
+
+#include "base/process.h"
+#include "base/stream.h"
+#include "supervisor/console.h"
+#include "supervisor/control.h"
+#include "supervisor/supervisor.h"
+#include "vm/panic.h"
+#include "vm/qemu.h"
+#include "vm/qmp.h"
+
+enum outcome {
+	OUTCOME_NONE,
+	OUTCOME_POWEROFF,
+	OUTCOME_ENDED, /* by the user: a key, ktb stop, the debugger, the monitor */
+	OUTCOME_SIGNAL,
+	OUTCOME_BROKEN, /* QEMU died, or can't go on */
+	OUTCOME_TRY_TCG,
+};
+
+struct supervisor {
+	const struct supervisor_params *params;
+	struct vm_params vm; /* with the accelerator in use */
+	struct loop *loop;
+	struct console *console;
+	struct control *control;
+	struct debugport *debugport;
+	struct debugport_callbacks debugport_callbacks;
+	int stub_fd;
+
+	struct qemu qemu;
+	struct qmp *qmp;
+	struct stream *init;     /* init's port */
+	struct stream *messages; /* QEMU's stderr */
+	struct buf last_words;
+	struct loop_source *ended;
+	struct loop_source *timer;
+
+	bool started;  /* QEMU has answered */
+	bool init_up;  /* init has opened its port */
+	bool was_up;   /* ... at some time since QEMU started */
+	bool running;  /* the CPUs run */
+	bool panicked; /* since the last reset */
+	bool ever_panicked;
+	bool resetting;
+	unsigned int early_resets;
+	uint16_t rows, cols; /* 0: not known */
+	struct panic_watch panic;
+	const char *status; /* as control answers it */
+
+	enum outcome outcome;
+	int signal_number;
+};
+
+/* --- lifecycle.c --- */
+
+/* Nothing has happened yet to a QEMU that was just started. */
+void lifecycle_begin(struct supervisor *s);
+
+/* What QEMU says: the qmp_create() callback. */
+struct err *lifecycle_event(const char *event, struct json_object *data, void *user) err_must_check;
+
+/* Decides how it ended, unless that is decided already, and has QEMU quit. */
+void lifecycle_end(struct supervisor *s, enum outcome outcome);
+
+/* Asks the guest to power off, and ends it if it doesn't; at once where there is nobody to ask. */
+void lifecycle_stop(struct supervisor *s);
+
+/* The one timer, in place of one that runs: cb after ms, or usual_ms if that is 0. cb has to forget it. */
+void lifecycle_start_timer(struct supervisor *s, unsigned int ms, unsigned int usual_ms, loop_callback cb);
+
+/* The timer callback for a QEMU that does not do in time what it was asked for. */
+struct err *lifecycle_kill_qemu(struct loop_source *source, int fd, short revents, void *user) err_must_check;
+
+/* --- supervisor.c --- */
+
+/* Sends a frame to init, if it is up. */
+void supervisor_send_frame(struct supervisor *s, const uint8_t *frame, size_t len);
+/* Sends init the window's size, if both are known. */
+void supervisor_send_size(struct supervisor *s);
