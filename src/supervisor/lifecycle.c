@@ -105,13 +105,38 @@ static struct json_object *reboot_action(const char *action)
 	return arguments;
 }
 
+static struct json_object *monitor_line(const char *line)
+{
+	struct json_object *arguments = json_object_new_object();
+
+	json_object_object_add(arguments, "command-line", json_object_new_string(line));
+	return arguments;
+}
+
+/*
+ * QEMU's q35 leaves the PAM registers (0x90 to 0x96 of the host bridge, 8086:29c0: "Programmable Attribute Map") as they
+ * were at a reset, where a real one clears them. So SeaBIOS finds its own copy of the time before in the RAM there, takes
+ * the reset for a resume, and resets the machine once more. Hence they are cleared here, through PCI's ports 0xcf8 and 0xcfc.
+ */
+static void clear_memory_map(struct supervisor *s)
+{
+	static const char *const lines[] = { "o/w 0xcf8 0x80000090", "o/w 0xcfc 0", "o/w 0xcf8 0x80000094",
+					     "o/h 0xcfc 0", "o/b 0xcfe 0" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		qmp_command(s->qmp, "human-monitor-command", monitor_line(lines[i]), on_reset_armed, s);
+}
+
 /* The guest's resets only stop it; so for ours that is lifted until the RESET event has come. */
 static void reset_vm(struct supervisor *s)
 {
+	if (s->resetting)
+		return;
 	s->resetting = true;
 	s->panicked = false;
 	s->init_up = false;
 	memset(&s->panic, 0, sizeof(s->panic));
+	clear_memory_map(s);
 	qmp_command(s->qmp, "set-action", reboot_action("reset"), on_reset_armed, s);
 	qmp_command(s->qmp, "system_reset", NULL, on_reset_armed, s);
 }
@@ -170,6 +195,9 @@ static void handle_panic(struct supervisor *s)
 
 static void handle_guest_reset(struct supervisor *s)
 {
+	/* One that tries several ways to reset may be reported more than once; it stands still since the first. */
+	if (s->resetting)
+		return;
 	if (panic_watch_line(&s->panic) && !s->panicked) {
 		handle_panic(s);
 		return;

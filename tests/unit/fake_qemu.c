@@ -88,7 +88,8 @@ static const char *next_command(int64_t *ret_id)
 	*ret_id = json_object_object_get_ex(object, "id", &value) ? json_object_get_int64(value) : 0;
 	if (record && strcmp(name, "query-status") != 0) {
 		json_object_object_get_ex(object, "arguments", &value);
-		fprintf(record, "%s%s\n", name, value ? json_object_to_json_string_ext(value, 0) : "");
+		fprintf(record, "%s%s\n", name,
+			value ? json_object_to_json_string_ext(value, JSON_C_TO_STRING_NOSLASHESCAPE) : "");
 		fflush(record);
 	}
 	json_object_put(object);
@@ -103,7 +104,13 @@ static void reply(const char *name, int64_t id)
 		send_line("{\"return\": {}, \"id\": %lld}", (long long)id);
 }
 
-/* Answers the command, which must be the next one but for questions about the status. */
+/* What QEMU may be asked at any time, and a script need not tell. */
+static bool is_aside(const char *name)
+{
+	return strcmp(name, "query-status") == 0 || strcmp(name, "human-monitor-command") == 0;
+}
+
+/* Answers the command, which must be the next one but for what comes aside. */
 static void answer(const char *wanted)
 {
 	const char *name;
@@ -112,7 +119,7 @@ static void answer(const char *wanted)
 	do {
 		name = next_command(&id);
 		reply(name, id);
-	} while (strcmp(name, "query-status") == 0 && strcmp(wanted, name) != 0);
+	} while (is_aside(name) && strcmp(wanted, name) != 0);
 	if (strcmp(name, wanted) != 0)
 		give_up("%s came instead of %s", name, wanted);
 }

@@ -230,7 +230,13 @@ static void a_panic_ends_it_if_wanted(void **state)
 	expect_said(v, "the guest panicked: Kernel panic (it left no message on the console)");
 }
 
-#define RESET_COMMANDS "set-action{\"reboot\":\"reset\"}\nsystem_reset\nset-action{\"reboot\":\"shutdown\"}\ncont\n"
+#define MONITOR(line) "human-monitor-command{\"command-line\":\"" line "\"}\n"
+#define CLEAR_MEMORY_MAP                                                                                               \
+	MONITOR("o/w 0xcf8 0x80000090")                                                                                \
+	MONITOR("o/w 0xcfc 0")                                                                                         \
+	MONITOR("o/w 0xcf8 0x80000094") MONITOR("o/h 0xcfc 0") MONITOR("o/b 0xcfe 0")
+#define RESET_COMMANDS                                                                                                 \
+	CLEAR_MEMORY_MAP "set-action{\"reboot\":\"reset\"}\nsystem_reset\nset-action{\"reboot\":\"shutdown\"}\ncont\n"
 
 static void a_panic_reboots_if_wanted(void **state)
 {
@@ -270,6 +276,20 @@ static void a_reboot_after_talk_of_panics_is_one(void **state)
 	      "greet\n" INIT_UP PANIC "say [    9.9] reboot: Restarting system\n reset guest-reset\n" INIT_UP POWEROFF);
 	expect_end(v, 0);
 	expect_not_said(v, "panicked");
+	assert_string_equal(v->commands, "qmp_capabilities\n" RESET_COMMANDS "quit\n");
+}
+
+/* The kernel tries one way after the other, and all of them work. */
+static void a_reset_that_is_reported_twice_is_one(void **state)
+{
+	struct vm *v = *state;
+
+	start(v, "greet\n" INIT_UP "hold\n event SHUTDOWN {\"guest\": true, \"reason\": \"guest-reset\"}\n event STOP\n"
+		 "event SHUTDOWN {\"guest\": true, \"reason\": \"guest-reset\"}\n"
+		 "event SHUTDOWN {\"guest\": true, \"reason\": \"host-qmp-system-reset\"}\n release\n"
+		 "answer set-action\n answer system_reset\n event RESET\n"
+		 "answer set-action\n answer cont\n event RESUME\n" INIT_UP POWEROFF);
+	expect_end(v, 0);
 	assert_string_equal(v->commands, "qmp_capabilities\n" RESET_COMMANDS "quit\n");
 }
 
@@ -403,6 +423,7 @@ int main(void)
 		SUPERVISED(a_panic_reboots_if_wanted),
 		SUPERVISED(an_early_panic_is_no_reboot),
 		SUPERVISED(a_reboot_after_talk_of_panics_is_one),
+		SUPERVISED(a_reset_that_is_reported_twice_is_one),
 		SUPERVISED(a_guest_may_reboot_as_often_as_it_likes),
 		SUPERVISED(one_that_never_comes_up_is_paused_in_the_end),
 		SUPERVISED(kvm_that_fails_early_is_replaced),
