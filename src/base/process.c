@@ -62,6 +62,23 @@ struct err *process_fork(bool die_with_parent, struct process *p, bool *ret_chil
 	return NULL;
 }
 
+void process_keep_only(const int *fds, size_t n)
+{
+	for (int next = 0;;) {
+		int keep = -1;
+
+		for (size_t i = 0; i < n; i++) {
+			if (fds[i] >= next && (keep < 0 || fds[i] < keep))
+				keep = fds[i];
+		}
+		if (keep != next)
+			close_range((unsigned int)next, keep < 0 ? ~0U : (unsigned int)keep - 1, 0);
+		if (keep < 0)
+			return;
+		next = keep + 1;
+	}
+}
+
 static void change_environment(const char *const *env)
 {
 	for (; env && *env; env++) {

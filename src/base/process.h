@@ -72,3 +72,9 @@ char *process_describe_status(int status);
  */
 struct err *process_run(const char *const *argv, const char *cwd, const char *const *env, struct buf *out)
 	err_must_check;
+
+/*
+ * In a child that goes on without a new program: closes all descriptors but these n; 0, 1 and 2 too, if they are not among
+ * them. Needs Linux 5.9, as pidfds need 5.3.
+ */
+void process_keep_only(const int *fds, size_t n);

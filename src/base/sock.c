@@ -243,3 +243,12 @@ bool sock_peer_is_us(int sock)
 		return false;
 	return cred.uid == geteuid() || cred.uid == 0;
 }
+
+int sock_accept(int listen_fd, size_t have, size_t max)
+{
+	_cleanup_(close) int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0 || have >= max || !sock_peer_is_us(fd))
+		return -1;
+	return steal_fd(&fd);
+}

@@ -29,6 +29,12 @@ struct err *sock_listen_loopback(uint16_t port, int *ret_fd, uint16_t *ret_port)
  * it. Source: proc(5), /proc/net/tcp and /proc/PID/fd. */
 char *sock_port_owner(uint16_t port);
 
+/*
+ * Accepts a connection to a listening UNIX socket, close-on-exec and non-blocking. One of another user's, and any while
+ * have >= max are served already, is closed at once: -1, as when there is none.
+ */
+int sock_accept(int listen_fd, size_t have, size_t max);
+
 /* Sends len bytes with a descriptor attached (fd -1: none). */
 struct err *sock_send_fd(int sock, const void *data, size_t len, int fd) err_must_check;
 

@@ -253,17 +253,13 @@ static const struct stream_callbacks viewer_callbacks = { .data = on_viewer_data
 static struct err *on_viewer(struct loop_source *source, int fd, short revents, void *user)
 {
 	struct console *c = user;
-	int viewer_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int viewer_fd = sock_accept(fd, c->viewers_n, VIEWERS_MAX);
 	struct viewer *v;
 
 	(void)source;
 	(void)revents;
 	if (viewer_fd < 0)
 		return NULL;
-	if (c->viewers_n >= VIEWERS_MAX || !sock_peer_is_us(viewer_fd)) {
-		close(viewer_fd);
-		return NULL;
-	}
 	v = xcalloc(1, sizeof(*v));
 	v->console = c;
 	v->stream = stream_create(c->loop, viewer_fd, false, &viewer_callbacks, v);

@@ -128,7 +128,26 @@ static char *format_answer(const struct err *e, const struct control_answer *a)
 	return text;
 }
 
-static void answer_line(struct client *c, const char *line, size_t len)
+/* A descriptor goes with the bytes of its own answer: nothing may wait before it, and none of them later. Closes fd. */
+static bool send_with_fd(struct client *c, const char *text, int fd)
+{
+	struct err *e;
+
+	if (stream_pending(c->stream))
+		e = err_create(ERR_CLOSED, "it does not read the answers before this one");
+	else
+		e = sock_send_fd(stream_fd(c->stream), text, strlen(text), fd);
+	close(fd);
+	if (!e)
+		return true;
+	log_warn("a client of the control socket is dropped: its answer and descriptor could not be sent: %s",
+		 err_message(e));
+	err_destroy(e);
+	return false;
+}
+
+/* False: the answer could not be sent as it has to be, and the client must go. */
+static bool answer_line(struct client *c, const char *line, size_t len)
 {
 	struct control_answer answer = { .fd = -1 };
 	struct control_request request;
@@ -138,13 +157,10 @@ static void answer_line(struct client *c, const char *line, size_t len)
 	if (!e)
 		e = c->control->handler(&request, &answer, c->control->user);
 	text = format_answer(e, &answer);
-	/* A descriptor goes with the bytes of its own answer: nothing may wait before it. */
-	if (!e && answer.fd >= 0 && !stream_pending(c->stream))
-		err_ignore(sock_send_fd(stream_fd(c->stream), text, strlen(text), answer.fd));
-	else
-		stream_write(c->stream, text, strlen(text));
-	if (answer.fd >= 0)
-		close(answer.fd);
+	if (!e && answer.fd >= 0)
+		return send_with_fd(c, text, answer.fd);
+	stream_write(c->stream, text, strlen(text));
+	return true;
 }
 
 static struct err *on_client_data(struct stream *s, const char *bytes, size_t len, void *user)
@@ -159,7 +175,10 @@ static struct err *on_client_data(struct stream *s, const char *bytes, size_t le
 		_cleanup_(free) char *line = xstrndup(c->in.data, n);
 
 		buf_consume(&c->in, n + 1);
-		answer_line(c, line, strlen(line));
+		if (!answer_line(c, line, strlen(line))) {
+			drop_client(c);
+			return NULL;
+		}
 	}
 	if (c->in.len > LINE_MAX_BYTES || stream_pending(c->stream) > 16 * LINE_MAX_BYTES)
 		drop_client(c);
@@ -178,17 +197,13 @@ static const struct stream_callbacks client_callbacks = { .data = on_client_data
 static struct err *on_connection(struct loop_source *source, int fd, short revents, void *user)
 {
 	struct control *control = user;
-	int client_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int client_fd = sock_accept(fd, control->clients_n, CLIENTS_MAX);
 	struct client *c;
 
 	(void)source;
 	(void)revents;
 	if (client_fd < 0)
 		return NULL;
-	if (control->clients_n >= CLIENTS_MAX || !sock_peer_is_us(client_fd)) {
-		close(client_fd);
-		return NULL;
-	}
 	c = xcalloc(1, sizeof(*c));
 	c->control = control;
 	c->stream = stream_create(control->loop, client_fd, false, &client_callbacks, c);

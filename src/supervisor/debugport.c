@@ -11,8 +11,6 @@
 #include "base/sock.h"
 #include "base/util.h"
 
-enum { FDS_MAX = 4096 };
-
 struct debugport {
 	struct loop *loop;
 	int listen_fd;
@@ -134,14 +132,12 @@ struct err *debugport_create(struct loop *loop, uint16_t port, const struct rund
 /* In the server process: keeps its two descriptors and stderr, and nothing else of the supervisor's. */
 static __attribute__((noreturn)) void run_server(const struct debugport *d, int client_fd, int stub_fd)
 {
+	const int keep[] = { STDERR_FILENO, client_fd, stub_fd };
 	struct err *e;
 
 	/* The supervisor's console is not ours to write to. */
 	log_set_sink(NULL, NULL);
-	for (int fd = 0; fd < FDS_MAX; fd++) {
-		if (fd != client_fd && fd != stub_fd && fd != STDERR_FILENO)
-			close(fd);
-	}
+	process_keep_only(keep, ARRAY_SIZE(keep));
 	e = d->callbacks->serve(client_fd, stub_fd);
 	if (e)
 		log_warn("debug session: %s", err_message(e));

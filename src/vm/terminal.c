@@ -90,10 +90,7 @@ static struct err *start_guard(struct terminal *t)
 	if (!e && child) {
 		close(pipefd[1]);
 		/* All else that we inherited would keep others waiting for its end. */
-		for (int fd = 0; fd < 1024; fd++) {
-			if (fd != pipefd[0] && fd != t->in)
-				close(fd);
-		}
+		process_keep_only((const int[]){ pipefd[0], t->in }, 2);
 		run_guard(t, pipefd[0]);
 	}
 	close(pipefd[0]);

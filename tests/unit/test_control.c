@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -325,6 +326,27 @@ static void one_who_asks_and_never_listens_harms_nobody(void **state)
 	assert_null(control_status(other, &status));
 }
 
+/* A descriptor can't wait: who does not take it loses the connection, and the others nothing. */
+static void one_who_never_takes_the_ram_is_dropped(void **state)
+{
+	static const char request[] = "{\"op\":\"ram\"}\n";
+	_cleanup_(close) int deaf = dial(), other = dial();
+	_cleanup_(free) char *before = NULL, *after = NULL;
+	bool dropped = false;
+
+	(void)state;
+	assert_null(control_status(other, &before));
+	for (int i = 0; i < 200000 && !dropped; i++) {
+		if (send(deaf, request, sizeof(request) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+			continue;
+		dropped = errno == EPIPE || errno == ECONNRESET;
+		usleep(1000);
+	}
+	assert_true(dropped);
+	assert_null(control_status(other, &after));
+	assert_string_equal(after, "running");
+}
+
 static void too_many_are_turned_away(void **state)
 {
 	int socks[40], answered = 0;
@@ -420,6 +442,7 @@ int main(void)
 		SERVED(garbage_is_answered_and_the_connection_goes_on),
 		SERVED(a_line_without_end_is_cut_off),
 		SERVED(one_who_asks_and_never_listens_harms_nobody),
+		SERVED(one_who_never_takes_the_ram_is_dropped),
 		SERVED(too_many_are_turned_away),
 		SERVED(a_dead_server_is_noticed),
 		cmocka_unit_test(bad_answers),

@@ -339,9 +339,31 @@ static void describes_its_end(void **state)
 	assert_string_equal(killed, "killed by SIGSEGV");
 }
 
+/* Descriptors below, between and far above those that are kept. */
+static void only_these_are_kept(void **state)
+{
+	struct process p;
+	bool child;
+	int status;
+
+	(void)state;
+	assert_null(process_fork(true, &p, &child));
+	if (child) {
+		int low = dup(2), high = fcntl(2, F_DUPFD, 900), far = fcntl(2, F_DUPFD, 1000), n = 0;
+
+		process_keep_only((const int[]){ high, low }, 2);
+		for (int fd = 0; fd < 1024; fd++)
+			n += fcntl(fd, F_GETFD) >= 0;
+		_exit(n == 2 && fcntl(low, F_GETFD) >= 0 && fcntl(high, F_GETFD) >= 0 && far > high ? 0 : 1);
+	}
+	assert_null(process_wait(&p, &status));
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_these_are_kept),
 		cmocka_unit_test(runs_and_collects),
 		cmocka_unit_test(tells_how_it_failed),
 		cmocka_unit_test(both_pipes_may_be_full),

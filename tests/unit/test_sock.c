@@ -239,9 +239,31 @@ static void descriptors_nobody_asked_for_are_closed(void **state)
 	assert_int_equal(open_fds(), before + 1);
 }
 
+static void more_than_are_served_are_turned_away(void **state)
+{
+	char name[] = "/tmp/ktb-test-accept.XXXXXX", c;
+	_cleanup_(close) int folder = -1, listener = -1, first = -1, second = -1, server = -1;
+
+	(void)state;
+	assert_non_null(mkdtemp(name));
+	folder = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_null(sock_listen_at(folder, "s", &listener));
+	assert_int_equal(sock_accept(listener, 0, 1), -1);
+	assert_null(sock_connect_at(folder, "s", &first));
+	assert_null(sock_connect_at(folder, "s", &second));
+	server = sock_accept(listener, 0, 1);
+	assert_true(server >= 0);
+	assert_true(fcntl(server, F_GETFD) & FD_CLOEXEC);
+	assert_true(fcntl(server, F_GETFL) & O_NONBLOCK);
+	assert_int_equal(sock_accept(listener, 1, 1), -1);
+	assert_int_equal(read(second, &c, 1), 0);
+	err_ignore(remove_tree(name));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(more_than_are_served_are_turned_away),
 		cmocka_unit_test(talks_however_deep_the_folder_is),
 		cmocka_unit_test(the_new_listener_takes_the_place_of_the_old),
 		cmocka_unit_test(nobody_there_is_said),
