@@ -79,8 +79,7 @@ static bool list_sets_panic(const struct strv *list)
 	return false;
 }
 
-static char *make_cmdline(const struct config *cfg, const struct supervisor_params *p, const struct terminal *terminal,
-			  bool decompresses)
+static char *make_cmdline(const struct config *cfg, const struct terminal *terminal, bool decompresses)
 {
 	const char *base = config_string(cfg, OPT_VM_CMDLINE), *term = getenv("TERM");
 	const struct strv *append = config_list(cfg, OPT_VM_APPEND);
@@ -103,12 +102,6 @@ static char *make_cmdline(const struct config *cfg, const struct supervisor_para
 	/* It must follow kgdboc=. */
 	if (config_bool(cfg, OPT_VM_KGDB_WAIT))
 		strv_add(&words, "kgdbwait");
-	/*
-	 * Under emulation the timer check can fail for want of speed, and then the kernel panics; and QEMU's TSC is one
-	 * clock for all CPUs, whatever the kernel's measurements say.
-	 */
-	if (p->vm.accel == VM_ACCEL_TCG)
-		strv_add(&words, "no_timer_check tsc=reliable");
 	if (terminal && terminal_size(terminal, &rows, &cols))
 		strv_addf(&words, "ktb.rows=%u ktb.cols=%u", rows, cols);
 	if (terminal && terminal_is_interactive(terminal) && is_terminal_name(term))
@@ -145,7 +138,6 @@ static struct vm_record *make_record(const struct config *cfg, const struct boot
 	r->memory = b->params.vm.memory;
 	r->cpus = b->params.vm.cpus;
 	r->kaslr = config_bool(cfg, OPT_VM_KASLR);
-	r->cmdline = xstrdup(b->cmdline);
 	r->kernel = xstrdup(b->kernel);
 	r->vmlinux = xstrdup(m->vmlinux);
 	r->build_id = xstrdup(m->build_id);
@@ -192,7 +184,7 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 	TRY(choose_accel(cfg, p));
 	TRY(build_image(cfg, kernel, &b.initrd));
 	TRY(choose_kernel(cfg, kernel, &b.kernel));
-	b.cmdline = make_cmdline(cfg, p, size_of, streq(b.kernel, kernel->bzimage));
+	b.cmdline = make_cmdline(cfg, size_of, streq(b.kernel, kernel->bzimage));
 	for (size_t i = 0; i < config_list(cfg, OPT_VM_QEMU_ARGS)->n; i++)
 		strv_add(&b.qemu_args, config_list(cfg, OPT_VM_QEMU_ARGS)->v[i]);
 	p->vm.qemu = config_string(cfg, OPT_VM_QEMU);

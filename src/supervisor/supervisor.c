@@ -292,6 +292,8 @@ static struct err *fill_record(struct supervisor *s)
 	r->started = (uint64_t)time(NULL);
 	free(r->accel);
 	r->accel = xstrdup(s->vm.accel == VM_ACCEL_KVM ? "kvm" : "tcg");
+	free(r->cmdline);
+	r->cmdline = vm_cmdline(&s->vm);
 	return rundir_write_record(s->params->rundir, r);
 }
 

@@ -34,7 +34,7 @@ struct supervisor_params {
 	const char
 		*name_option; /* how the user names this VM to other commands: " --name X", "" where it need not be */
 	const struct rundir *rundir;
-	struct vm_record *record; /* the supervisor fills in what it knows (port, accel, pid) and writes it */
+	struct vm_record *record; /* the supervisor fills in what it knows (port, accel, cmdline, pid) and writes it */
 	/* Called once, when QEMU has the VM ready and its record is written. May be NULL. */
 	void (*started)(const struct vm_record *record, void *user);
 	void *user;

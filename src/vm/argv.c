@@ -28,6 +28,15 @@ static void add_machine(const struct vm_params *p, struct strv *argv)
 	strv_add_all(argv, (const char *const[]){ "-nodefaults", "-no-user-config", "-display", "none", NULL });
 }
 
+char *vm_cmdline(const struct vm_params *p)
+{
+	/*
+	 * Under emulation the timer check can fail for want of speed, and then the kernel panics; and QEMU's TSC is one
+	 * clock for all CPUs, whatever the kernel's measurements say.
+	 */
+	return xasprintf("%s%s", p->accel == VM_ACCEL_TCG ? "no_timer_check tsc=reliable " : "", p->cmdline);
+}
+
 static void add_kernel(const struct vm_params *p, struct strv *argv)
 {
 	strv_add(argv, "-kernel");
@@ -37,7 +46,7 @@ static void add_kernel(const struct vm_params *p, struct strv *argv)
 		strv_add(argv, p->initrd);
 	}
 	strv_add(argv, "-append");
-	strv_add(argv, p->cmdline);
+	strv_take(argv, vm_cmdline(p));
 	if (p->wait)
 		strv_add(argv, "-S");
 }

@@ -18,7 +18,7 @@ struct vm_params {
 	const char *name;    /* shown by ps(1) and in messages */
 	const char *kernel;  /* vmlinux, booted through PVH, or bzImage */
 	const char *initrd;  /* NULL: none */
-	const char *cmdline; /* kernel parameters */
+	const char *cmdline; /* kernel parameters, without those that an accelerator needs */
 	uint64_t memory;     /* bytes */
 	unsigned int cpus;
 	enum vm_accel accel;
@@ -40,6 +40,9 @@ struct vm_channels {
 	int init_fd; /* init's virtio-serial port */
 	int stub_fd; /* listening UNIX socket of the GDB stub */
 };
+
+/* All kernel parameters: those that the accelerator needs first, so that the others can take them back. The caller frees it. */
+char *vm_cmdline(const struct vm_params *params);
 
 /* The command line of a VM under a supervisor. */
 void vm_argv(const struct vm_params *params, const struct vm_channels *channels, struct strv *ret);

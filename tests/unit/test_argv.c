@@ -90,7 +90,7 @@ static void the_kernel_and_its_parameters_are_passed_as_they_are(void **state)
 	vm_argv(&p, &channels, &argv);
 	assert_string_equal(value(&argv, "-kernel"), "/k/vmlinux");
 	assert_string_equal(value(&argv, "-initrd"), "/k/initrd");
-	assert_string_equal(value(&argv, "-append"), "console=ttyS0 x=\"a b\"");
+	assert_string_equal(value(&argv, "-append"), "no_timer_check tsc=reliable console=ttyS0 x=\"a b\"");
 	p.initrd = NULL;
 	vm_argv(&p, &channels, &without);
 	assert_false(strv_contains(&without, "-initrd"));
@@ -191,9 +191,26 @@ static void inits_port_has_the_name_that_init_looks_for(void **state)
 	assert_true(has_value(&argv, "-device", "virtserialport,id=init,chardev=init,name=" KTB_PORT_NAME));
 }
 
+/* What the one needs the other must not get: a real TSC is to be checked. */
+static void parameters_are_those_of_the_accelerator(void **state)
+{
+	struct vm_params p = usual();
+	_cleanup_(strv_deinit) struct strv kvm = STRV_INIT, by_hand = STRV_INIT;
+	_cleanup_(free) char *text = vm_cmdline(&p);
+
+	(void)state;
+	assert_string_equal(text, "no_timer_check tsc=reliable console=ttyS0 x=\"a b\"");
+	vm_argv_by_hand(&p, 0, &by_hand);
+	assert_string_equal(value(&by_hand, "-append"), text);
+	p.accel = VM_ACCEL_KVM;
+	vm_argv(&p, &channels, &kvm);
+	assert_string_equal(value(&kvm, "-append"), p.cmdline);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(parameters_are_those_of_the_accelerator),
 		cmocka_unit_test(channels_are_those_inherited),
 		cmocka_unit_test(the_kernel_and_its_parameters_are_passed_as_they_are),
 		cmocka_unit_test(size_and_accelerator),

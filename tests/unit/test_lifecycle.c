@@ -348,6 +348,7 @@ static void the_record_tells_of_the_change(void **state)
 
 	v->params.accel_auto = true;
 	v->params.vm.accel = VM_ACCEL_KVM;
+	v->params.vm.cmdline = "quiet";
 	start(v, "greet\n kvm: status internal-error\n kvm: event STOP\n kvm: serve\n" INIT_UP "say with TCG\n serve");
 	wait_for_text(v, "messages", "starting again with TCG");
 	for (int i = 0; i < PATIENCE_MS / 10; i++) {
@@ -358,6 +359,7 @@ static void the_record_tells_of_the_change(void **state)
 		usleep(10000);
 	}
 	assert_string_equal(v->record->accel, "tcg");
+	assert_string_equal(v->record->cmdline, "no_timer_check tsc=reliable quiet");
 	ask_to_stop(v, "{\"op\":\"stop\",\"force\":true}\n");
 	expect_end(v, 0);
 }
