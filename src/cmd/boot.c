@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 
@@ -312,35 +313,61 @@ static struct err *leave_terminal(const struct rundir *dir)
 	return NULL;
 }
 
+/* The process that waits for this one to report. */
+struct starter {
+	pid_t pid;
+	int report_fd;
+	bool follow; /* beyond the report, too */
+};
+
+/*
+ * When it dies before it has heard (Ctrl-C) nobody wants the VM; it is ended in an orderly way by a signal, which is blocked until
+ * the supervisor is there to take it.
+ */
+static void follow_starter(const struct starter *starter)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	sigset_t term;
+
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != starter->pid)
+		raise(SIGTERM);
+}
+
 static void report_started(const struct vm_record *r, void *user)
 {
-	int *fd = user;
+	struct starter *starter = user;
 
 	(void)r;
-	(void)!write(*fd, "ok", 2);
-	close(steal_fd(fd));
+	/* Who dies between the two is not there to read. */
+	if (!starter->follow)
+		prctl(PR_SET_PDEATHSIG, 0);
+	if (write(starter->report_fd, "ok", 2) != 2)
+		raise(SIGTERM);
+	close(steal_fd(&starter->report_fd));
 }
 
 /* What goes back through the pipe: "ok", or the code of the error as a letter and its message. */
-static __attribute__((noreturn)) void run_background(struct boot *b, struct rundir *dir, bool follow_parent,
-						     int report_fd)
+static __attribute__((noreturn)) void run_background(struct boot *b, struct rundir *dir, struct starter *starter)
 {
 	int status = SUPERVISOR_QEMU_DIED;
 	struct err *e;
 
 	setsid();
-	/* When our parent dies we end the VM in an orderly way, not just ourselves. */
-	if (follow_parent)
-		prctl(PR_SET_PDEATHSIG, SIGTERM);
+	follow_starter(starter);
 	e = leave_terminal(dir);
 	b->params.started = report_started;
-	b->params.user = &report_fd;
+	b->params.user = starter;
 	if (!e)
 		e = run_supervisor(b, dir, &status);
-	if (e && report_fd >= 0) {
+	if (e && starter->report_fd >= 0) {
 		_cleanup_(free) char *text = xasprintf("%c%s", 'A' + (int)err_code(e), err_message(e));
 
-		err_ignore(write_all(report_fd, text, strlen(text)));
+		err_ignore(write_all(starter->report_fd, text, strlen(text)));
 	} else if (e) {
 		log_error("%s", err_message(e));
 	}
@@ -367,6 +394,7 @@ struct err *boot_detached(struct boot *b, bool die_with_parent, struct vm_record
 	_cleanup_(close) int report_fd = -1, write_fd = -1;
 	struct process p;
 	int pipefd[2], status;
+	struct starter starter = { .pid = getpid(), .follow = die_with_parent };
 	struct err *e;
 	bool child;
 
@@ -375,14 +403,15 @@ struct err *boot_detached(struct boot *b, bool die_with_parent, struct vm_record
 	report_fd = pipefd[0];
 	write_fd = pipefd[1];
 	TRY(rundir_create(b->record->name, &dir));
-	e = process_fork(die_with_parent, &p, &child);
+	e = process_fork(false, &p, &child);
 	if (e) {
 		rundir_destroy(dir);
 		return e;
 	}
 	if (child) {
 		close(steal_fd(&report_fd));
-		run_background(b, dir, die_with_parent, steal_fd(&write_fd));
+		starter.report_fd = steal_fd(&write_fd);
+		run_background(b, dir, &starter);
 	}
 	/* The folder and its lock are the child's now. */
 	rundir_forget(dir);

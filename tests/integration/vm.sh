@@ -330,6 +330,25 @@ run "$KTB" stop paused
 expect_status 'a VM that is paused is stopped' 0
 expect 'at once' [ $(($(date +%s) - started)) -lt 10 ]
 
+# --- Who starts one and doesn't wait ------------------------------------------------------------------------------
+
+printf '#!/bin/sh\nsleep 4\nexec qemu-system-x86_64 "$@"\n' >"$tmp/slow-qemu"
+chmod +x "$tmp/slow-qemu"
+# shellcheck disable=SC2317
+nothing_is_left_of()
+{
+	[ ! -e "$run/ktb/$1" ] && ! pgrep -f "^[^ ]*ktb vm .*--name $1\$" >/dev/null
+}
+for signal in TERM KILL; do
+	# shellcheck disable=SC2086 # words
+	"$KTB" vm $vm_args --port off --qemu "$tmp/slow-qemu" --detach --name "left$signal" >/dev/null 2>&1 &
+	starter=$!
+	expect "SIG$signal: it is being started" wait_for 20 [ -e "$run/ktb/left$signal/control.sock" ]
+	expect "SIG$signal: which its starter waits for" kill "-$signal" "$starter"
+	wait "$starter" 2>/dev/null
+	expect "SIG$signal of the starter before the VM runs: nothing is left" wait_for 20 nothing_is_left_of "left$signal"
+done
+
 # --- By hand, and the end of all ----------------------------------------------------------------------------------
 
 await hand 'what --print-command prints boots by hand' file_has "$tmp/hand" 'debugvm:~# '
