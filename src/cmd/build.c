@@ -96,10 +96,8 @@ static struct err *merge_requests(const struct config *cfg, struct fragment_set 
 	return NULL;
 }
 
-/* Calls kbuild_run() or kbuild_find() with what the configuration says. */
-static struct err *with_params(const struct config *cfg,
-			       struct err *(*f)(const struct kbuild_params *p, struct kbuild_result **ret),
-			       struct kbuild_result **ret)
+/* Calls kbuild_run() with what the configuration says. */
+static struct err *run_build(const struct config *cfg, struct kbuild_result **ret)
 {
 	_cleanup_(fragment_set_destroy) struct fragment_set *requests = fragment_set_create();
 	const char *base = config_string(cfg, OPT_KERNEL_BASE);
@@ -122,7 +120,7 @@ static struct err *with_params(const struct config *cfg,
 		.cache = cache,
 	};
 
-	return f(&p, ret);
+	return kbuild_run(&p, ret);
 }
 
 /* So that GDB starts as fast the first time as ever after. Nobody waits for it, and nothing fails without. */
@@ -145,7 +143,7 @@ struct err *build_kernel(const struct config *cfg, struct kbuild_result **ret)
 {
 	_cleanup_(free) char *duration = NULL;
 
-	TRY(with_params(cfg, kbuild_run, ret));
+	TRY(run_build(cfg, ret));
 	duration = format_duration((*ret)->duration_ns);
 	if ((*ret)->built) {
 		log_info("kernel %s built in %s", (*ret)->kernel.release, duration);
@@ -154,11 +152,6 @@ struct err *build_kernel(const struct config *cfg, struct kbuild_result **ret)
 	}
 	log_debug("kernel %s is up to date (looked for %s)", (*ret)->kernel.release, duration);
 	return NULL;
-}
-
-struct err *build_find(const struct config *cfg, struct kbuild_result **ret)
-{
-	return with_params(cfg, kbuild_find, ret);
 }
 
 static void show_image_progress(uint64_t done, uint64_t total, void *data)

@@ -9,8 +9,5 @@
 /* Builds it, unless it is there; shows progress, and says in one line what came out. Errors: kbuild_run(). */
 struct err *build_kernel(const struct config *cfg, struct kbuild_result **ret) err_must_check;
 
-/* The kernel, if build_kernel() would find it there; else *ret is NULL. */
-struct err *build_find(const struct config *cfg, struct kbuild_result **ret) err_must_check;
-
 /* The guest's image: init, busybox, the kernel's modules, the user's files. *ret is its path; the caller frees it. */
 struct err *build_image(const struct config *cfg, const struct manifest *kernel, char **ret) err_must_check;

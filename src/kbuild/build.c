@@ -364,15 +364,3 @@ struct err *kbuild_run(const struct kbuild_params *p, struct kbuild_result **ret
 	*ret = steal(&r);
 	return NULL;
 }
-
-struct err *kbuild_find(const struct kbuild_params *p, struct kbuild_result **ret)
-{
-	_cleanup_(build_deinit) struct build b = { .params = p };
-	_cleanup_(kbuild_result_destroy) struct kbuild_result *r = xcalloc(1, sizeof(*r));
-	bool found;
-
-	TRY(identify(p, &b));
-	TRY(look_up(&b, &r->kernel, &found));
-	*ret = found ? steal(&r) : NULL;
-	return NULL;
-}

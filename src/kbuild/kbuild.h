@@ -38,6 +38,3 @@ DEFINE_CLEANUP(struct kbuild_result *, kbuild_result_destroy);
  * where the log is.
  */
 struct err *kbuild_run(const struct kbuild_params *p, struct kbuild_result **ret) err_must_check;
-
-/* The kernel that kbuild_run() would return without building anything; *ret is NULL if it isn't there. */
-struct err *kbuild_find(const struct kbuild_params *p, struct kbuild_result **ret) err_must_check;

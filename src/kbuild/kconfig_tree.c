@@ -142,16 +142,6 @@ void kconfig_tree_nearest(const struct kconfig_tree *t, const char *name, size_t
 	}
 }
 
-const char *kconfig_type_name(enum kconfig_type type)
-{
-	static const char *const names[] = {
-		[KCONFIG_UNKNOWN] = "option", [KCONFIG_BOOL] = "bool", [KCONFIG_TRISTATE] = "tristate",
-		[KCONFIG_INT] = "int",        [KCONFIG_HEX] = "hex",   [KCONFIG_STRING] = "string",
-	};
-
-	return names[type];
-}
-
 void kconfig_help(const struct kconfig_entry *e, struct buf *b)
 {
 	const char *end = e->help_len ? e->help + e->help_len : NULL;

@@ -117,6 +117,5 @@ const struct kconfig_symbol *kconfig_tree_modules(const struct kconfig_tree *t);
 /* Defined names that are near to `name`, the nearest first, at most max. */
 void kconfig_tree_nearest(const struct kconfig_tree *t, const char *name, size_t max, struct strv *ret);
 
-const char *kconfig_type_name(enum kconfig_type type);
 /* Adds the help text, its indentation taken away. Nothing if there is none. */
 void kconfig_help(const struct kconfig_entry *e, struct buf *b);
