@@ -109,32 +109,36 @@ struct err *mkdir_parents(const char *path, mode_t mode)
 	return NULL;
 }
 
-static struct err *remove_at(int dirfd, const char *name)
+DIR *open_folder_at(int parent, const char *name, int flags)
+{
+	_cleanup_(close) int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	/* It is the stream's now. */
+	if (dir)
+		(void)steal_fd(&fd);
+	return dir;
+}
+
+static struct err *remove_at(int parent, const char *name)
 {
 	_cleanup_(closedir) DIR *dir = NULL;
-	int fd, error;
+	int error;
 
-	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+	if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
 		return NULL;
 	error = errno;
 	if (error != EISDIR && error != EPERM)
 		return err_os(error, "remove %s", name);
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
-		return err_os(error, "remove %s", name);
-	if (fd < 0)
-		return err_os(errno, "open folder %s", name);
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return err_os(errno, "read folder %s", name);
-	}
+	dir = open_folder_at(parent, name, O_NOFOLLOW);
+	if (!dir)
+		return err_os(errno == ENOTDIR || errno == ELOOP ? error : errno, "remove %s", name);
 	for (struct dirent *d; (d = readdir(dir));) {
 		if (streq(d->d_name, ".") || streq(d->d_name, ".."))
 			continue;
-		TRY(remove_at(fd, d->d_name));
+		TRY(remove_at(dirfd(dir), d->d_name));
 	}
-	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return err_os(errno, "remove folder %s", name);
 	return NULL;
 }

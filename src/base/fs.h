@@ -31,6 +31,12 @@ struct err *mkdir_parents(const char *path, mode_t mode) err_must_check;
 /* A file or folder with all that is in it; follows no link. One that isn't there is fine. */
 struct err *remove_tree(const char *path) err_must_check;
 
+/*
+ * The folder `name` below the folder `parent` (AT_FDCWD: the working folder), to be read; the caller closes it. flags:
+ * O_NOFOLLOW or 0. NULL, with errno set, if that failed.
+ */
+DIR *open_folder_at(int parent, const char *name, int flags);
+
 bool file_exists(const char *path);
 bool is_directory(const char *path);
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "initramfs/cpio.h"
@@ -102,13 +103,14 @@ struct walk {
 	tree_filter filter;
 };
 
-static struct err *walk_folder(struct walk *w, const char *name, int fd, const char *path, int depth);
+static struct err *walk_entry(struct walk *w, const char *name, int parent, const char *base, const char *path,
+			      int depth);
 
-/* dirfd is the folder that path lies in, base its name there. */
-static struct err *walk_symlink(struct tree_member *m, int dirfd, const char *base, const char *path)
+/* parent is the folder that path lies in, base its name there. */
+static struct err *walk_symlink(struct tree_member *m, int parent, const char *base, const char *path)
 {
 	char target[CPIO_NAME_MAX];
-	ssize_t n = readlinkat(dirfd, base, target, sizeof(target) - 1);
+	ssize_t n = readlinkat(parent, base, target, sizeof(target) - 1);
 
 	if (n < 0)
 		return err_os(errno, "read the symbolic link %s", path);
@@ -116,21 +118,30 @@ static struct err *walk_symlink(struct tree_member *m, int dirfd, const char *ba
 	return NULL;
 }
 
-static struct err *walk_subfolder(struct walk *w, const char *name, int dirfd, const char *base, const char *path,
-				  int depth)
+static struct err *walk_folder(struct walk *w, const char *name, int parent, const char *base, const char *path,
+			       int depth)
 {
-	int fd;
+	_cleanup_(closedir) DIR *dir = NULL;
 
 	if (depth >= DEPTH_MAX)
 		return err_create(ERR_USAGE, "%s is more than %d folders deep", path, DEPTH_MAX);
-	fd = openat(dirfd, base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return err_os(errno, "open folder %s", path);
-	return walk_folder(w, name, fd, path, depth);
+	dir = open_folder_at(parent, base, 0);
+	if (!dir)
+		return err_os(errno, "read folder %s", path);
+	for (;;) {
+		struct dirent *d;
+
+		errno = 0;
+		d = readdir(dir);
+		if (!d)
+			return errno ? err_os(errno, "read folder %s", path) : NULL;
+		if (!streq(d->d_name, ".") && !streq(d->d_name, ".."))
+			TRY(walk_entry(w, name, dirfd(dir), d->d_name, path, depth));
+	}
 }
 
 /* Adds what st says is at path. */
-static struct err *walk_one(struct walk *w, const char *name, const struct stat *st, int dirfd, const char *base,
+static struct err *walk_one(struct walk *w, const char *name, const struct stat *st, int parent, const char *base,
 			    const char *path, int depth)
 {
 	struct tree_member *m;
@@ -146,11 +157,11 @@ static struct err *walk_one(struct walk *w, const char *name, const struct stat 
 	if (m)
 		m->host = *st;
 	if (S_ISDIR(st->st_mode))
-		return walk_subfolder(w, name, dirfd, base, path, depth);
+		return walk_folder(w, name, parent, base, path, depth);
 	if (!m)
 		return err_create(ERR_USAGE, "%s is not a folder, but is to become the guest's root", path);
 	if (S_ISLNK(st->st_mode))
-		return walk_symlink(m, dirfd, base, path);
+		return walk_symlink(m, parent, base, path);
 	if (S_ISREG(st->st_mode))
 		m->source = xstrdup(path);
 	else
@@ -158,14 +169,14 @@ static struct err *walk_one(struct walk *w, const char *name, const struct stat 
 	return NULL;
 }
 
-static struct err *walk_entry(struct walk *w, const char *name, int dirfd, const char *base, const char *path,
+static struct err *walk_entry(struct walk *w, const char *name, int parent, const char *base, const char *path,
 			      int depth)
 {
 	_cleanup_(free) char *member_path = xasprintf("%s/%s", path, base);
 	_cleanup_(free) char *member_name = *name ? xasprintf("%s/%s", name, base) : xstrdup(base);
 	struct stat st;
 
-	if (fstatat(dirfd, base, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+	if (fstatat(parent, base, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		/* Removed since the folder was read. */
 		if (errno == ENOENT)
 			return NULL;
@@ -173,28 +184,7 @@ static struct err *walk_entry(struct walk *w, const char *name, int dirfd, const
 	}
 	if (w->filter && w->filter(base, &st, depth))
 		return NULL;
-	return walk_one(w, member_name, &st, dirfd, base, member_path, depth + 1);
-}
-
-/* Takes fd, which is the folder at path. */
-static struct err *walk_folder(struct walk *w, const char *name, int fd, const char *path, int depth)
-{
-	_cleanup_(closedir) DIR *dir = fdopendir(fd);
-
-	if (!dir) {
-		close(fd);
-		return err_os(errno, "read folder %s", path);
-	}
-	for (;;) {
-		struct dirent *d;
-
-		errno = 0;
-		d = readdir(dir);
-		if (!d)
-			return errno ? err_os(errno, "read folder %s", path) : NULL;
-		if (!streq(d->d_name, ".") && !streq(d->d_name, ".."))
-			TRY(walk_entry(w, name, fd, d->d_name, path, depth));
-	}
+	return walk_one(w, member_name, &st, parent, base, member_path, depth + 1);
 }
 
 struct err *tree_add_host(struct tree *t, enum tree_layer layer, const char *name, const char *source,

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fs.h"
 #include "base/util.h"
 
 enum { DEPTH_MAX = 64 };
@@ -34,7 +35,7 @@ static struct err *remove_if_torn(int fd, const char *name)
 	return NULL;
 }
 
-static struct err *survey_folder(struct survey *s, int dirfd, const char *name, int depth);
+static struct err *survey_folder(struct survey *s, int parent, const char *name, int depth);
 
 static struct err *survey_entry(struct survey *s, int fd, const struct dirent *d, int depth)
 {
@@ -52,19 +53,15 @@ static struct err *survey_entry(struct survey *s, int fd, const struct dirent *d
 	return survey_folder(s, fd, name, depth + 1);
 }
 
-static struct err *survey_folder(struct survey *s, int dirfd, const char *name, int depth)
+static struct err *survey_folder(struct survey *s, int parent, const char *name, int depth)
 {
-	int fd = depth > DEPTH_MAX ? -1 : openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	_cleanup_(closedir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_(closedir) DIR *dir = depth > DEPTH_MAX ? NULL : open_folder_at(parent, name, O_NOFOLLOW);
 	size_t before = s->count;
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	if (!dir)
 		return NULL;
-	}
 	for (struct dirent *d; (d = readdir(dir));)
-		TRY(survey_entry(s, fd, d, depth));
+		TRY(survey_entry(s, dirfd(dir), d, depth));
 	/* Programs for this machine are no part of the kernel. */
 	if (depth == 1 && (streq(name, "scripts") || streq(name, "tools")))
 		s->count = before;

@@ -169,38 +169,32 @@ static struct err *git_state(const char *tree, struct digest *ret)
 	return NULL;
 }
 
-static struct err *hash_folder(struct hash *h, int dirfd, const char *name, int depth);
+static struct err *hash_folder(struct hash *h, int parent, const char *name, int depth);
 
-static struct err *hash_entry(struct hash *h, int dirfd, const char *name, int depth)
+static struct err *hash_entry(struct hash *h, int parent, const char *name, int depth)
 {
 	struct stat st;
 
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_os(errno, "look at %s", name);
 	hash_string(h, name);
 	if (S_ISDIR(st.st_mode))
-		return err_wrap(hash_folder(h, dirfd, name, depth + 1), "%s", name);
+		return err_wrap(hash_folder(h, parent, name, depth + 1), "%s", name);
 	hash_stat(h, &st);
 	return NULL;
 }
 
 /* In the order of the names: the one in which a folder gives them may change without any change of the files. */
-static struct err *hash_folder(struct hash *h, int dirfd, const char *name, int depth)
+static struct err *hash_folder(struct hash *h, int parent, const char *name, int depth)
 {
 	_cleanup_(strv_deinit) struct strv names = STRV_INIT;
 	_cleanup_(closedir) DIR *dir = NULL;
-	int fd;
 
 	if (depth > DEPTH_MAX)
 		return err_create(ERR_BAD_DATA, "folders are nested more than %d deep", DEPTH_MAX);
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return err_os(errno, "open folder %s", name);
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
+	dir = open_folder_at(parent, name, O_NOFOLLOW);
+	if (!dir)
 		return err_os(errno, "read folder %s", name);
-	}
 	for (struct dirent *d; (d = readdir(dir));) {
 		if (streq(d->d_name, ".") || streq(d->d_name, "..") || (depth == 0 && streq(d->d_name, ".git")))
 			continue;
@@ -208,7 +202,7 @@ static struct err *hash_folder(struct hash *h, int dirfd, const char *name, int 
 	}
 	strv_sort(&names);
 	for (size_t i = 0; i < names.n; i++)
-		TRY(hash_entry(h, fd, names.v[i], depth));
+		TRY(hash_entry(h, dirfd(dir), names.v[i], depth));
 	hash_string(h, "..");
 	return NULL;
 }
