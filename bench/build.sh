@@ -1,18 +1,15 @@
 #!/bin/sh
 # `ktb build` with nothing to do; with --long also a whole build over plain make.
-# usage: build.sh [--git TREE] [--long]     RUNS=10
+# usage: build.sh [--long]     RUNS=10
 # shellcheck source=bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-tree='' long=''
-while [ $# -gt 0 ]; do
-	case $1 in
-	--git) tree=$2; shift ;;
-	--long) long=yes ;;
-	*) sed -n '3s/^# //p' "$0" >&2; exit 2 ;;
-	esac
-	shift
-done
+long=''
+case ${1-} in
+'') ;;
+--long) long=yes ;;
+*) sed -n '3s/^# //p' "$0" >&2; exit 2 ;;
+esac
 
 "$KTB" build >/dev/null || exit 1
 i=0
@@ -22,16 +19,26 @@ while [ "$i" -lt "$RUNS" ]; do
 done
 absolute 'ktb build, nothing to do, source from a package' 0.1 "$scratch/nothing"
 
-if [ -n "$tree" ]; then
-	"$KTB" build --source "$tree" >/dev/null || exit 1
-	on_tree() { seconds "$KTB" build --source "$tree"; }
-	git_status() { seconds git -C "$tree" status; }
-	alternate on_tree git_status && ratio 'ktb build, nothing to do, a git tree, over git status' 1.5
-fi
+# A git tree with all files of a kernel, and the makefiles of one that is built in a second: how long it takes to see that
+# nothing has changed doesn't depend on what was built.
+source=$("$KTB" build -q | sed -n 's/^source *//p')
+tree=$scratch/tree
+fake=$root/tests/data/fake-kernel
+cp -r "$source" "$tree" && cp -r "$fake/." "$tree" || exit 1
+awk -f "$fake/kconfig.awk" "$root"/share/kconfig/*.config >"$tree/Kconfig"
+# Debian's source package ignores all of its files.
+rm -f "$tree/.gitignore" && printf '*.o\n' >"$tree/.gitignore"
+{
+	git -C "$tree" init -q && git -C "$tree" add -A &&
+		git -C "$tree" -c user.name=bench -c user.email=bench@localhost -c gc.auto=0 commit -qm source
+} || exit 1
+on_tree() { XDG_CACHE_HOME="$scratch/cache" seconds "$KTB" build --source "$tree"; }
+git_status() { seconds git -C "$tree" status; }
+on_tree >/dev/null && alternate on_tree git_status && ratio 'the same, a git tree, over git status' 1.5
+rm -rf "$tree"
 
 # One run each: it takes many minutes. The same configuration, the same number of jobs, no ccache.
 if [ -n "$long" ]; then
-	source=$("$KTB" build -q | sed -n 's/^source *//p')
 	config=$("$KTB" build -q | sed -n 's/^build *//p')/.config
 	jobs=$(getconf _NPROCESSORS_ONLN)
 	mkdir "$scratch/out"
@@ -41,7 +48,7 @@ if [ -n "$long" ]; then
 		make -C "$source" O="$scratch/out" ARCH=x86_64 olddefconfig &&
 			make -C "$source" O="$scratch/out" ARCH=x86_64 -j"$jobs" all compile_commands.json scripts_gdb
 	}
-	XDG_CACHE_HOME="$scratch/cache" seconds "$KTB" build --ccache=no --base "$config" -j "$jobs" >"$scratch/a" || exit 1
+	XDG_CACHE_HOME="$scratch/cache" seconds "$KTB" build --source "$source" --ccache=no --base "$config" -j "$jobs" >"$scratch/a" || exit 1
 	seconds plain >"$scratch/b" || exit 1
 	ratio 'ktb build from nothing, over plain make' 1.05
 fi

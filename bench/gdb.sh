@@ -1,35 +1,49 @@
 #!/bin/sh
-# `ktb gdb -- -batch`, connected and back, over plain `gdb -batch`.
-# usage: gdb.sh [--big VMLINUX]     RUNS=10; VMLINUX is a large one (600 MB) with debug information
+# `ktb gdb -- -batch`, connected and back, over plain `gdb -batch`, from the second time on (the first one's index is made
+# beside it).
+# usage: gdb.sh [--big [VMLINUX]]     RUNS=10; --big: also with a vmlinux of 600 MB, the VMLINUX or one made for it
 # shellcheck source=bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-big=''
-[ "${1-}" != --big ] || big=$2
+big='' large=''
+case ${1-} in
+'') ;;
+--big) big=yes large=${2-} ;;
+*) sed -n '4s/^# //p' "$0" >&2; exit 2 ;;
+esac
 
 export XDG_RUNTIME_DIR="$scratch"
+# It tells Python, which GDB has in it, to read each script anew at each start.
+unset PYTHONDONTWRITEBYTECODE
 "$KTB" vm -q --detach --name bench --port auto --append quiet || exit 1
 trap '"$KTB" stop -q --force bench; rm -rf "$scratch"' EXIT
 json=$("$KTB" list --json)
 port=$(printf '%s' "$json" | sed -n 's/.*"port": \([0-9]*\).*/\1/p')
-vmlinux=$(printf '%s' "$json" | sed -n 's/.*"vmlinux": "\(.*\)".*/\1/p')
+own=$(printf '%s' "$json" | sed -n 's/.*"vmlinux": "\(.*\)".*/\1/p')
 
-by_ktb() { seconds "$KTB" gdb -q --name bench -- -batch; }
+by_ktb() { XDG_CACHE_HOME="$cache" seconds "$KTB" gdb -q --name bench --vmlinux "$vmlinux" -- -batch; }
 plain() { seconds gdb -batch "$vmlinux" -ex "target remote localhost:$port"; }
 
-# The index of the first time is made in the background; wait for it once.
-by_ktb >/dev/null
-n=0
-while [ "$n" -lt 120 ] && ! ls "${XDG_CACHE_HOME:-$HOME/.cache}"/ktb/gdb-index/*.gdb-index >/dev/null 2>&1; do
-	sleep 1
-	n=$((n + 1))
-done
-alternate by_ktb plain && ratio 'ktb gdb -- -batch, over plain gdb' 1.1
+# compare VMLINUX TITLE TARGET: a row. Indexes are kept by build ID: in a cache of this row's own.
+compare()
+{
+	vmlinux=$1
+	cache=$(mktemp -d "$scratch/cache.XXXXXX")
+	by_ktb >/dev/null || exit 1
+	n=0
+	while ! ls "$cache"/ktb/gdb-index/*.gdb-index >/dev/null 2>&1; do
+		n=$((n + 1))
+		[ "$n" -lt 600 ] || { echo "no index was made for $vmlinux within $n s" >&2; exit 1; }
+		sleep 1
+	done
+	alternate by_ktb plain && ratio "$2" "$3"
+}
+
+compare "$own" 'ktb gdb -- -batch, over plain gdb' 1.1
 if [ -n "$big" ]; then
-	echo "(--big: not a kernel; only loading its symbols is compared)" >&2
-	index=${XDG_CACHE_HOME:-$HOME/.cache}/ktb/gdb-index
-	a() { seconds gdb -q -batch -iex "set index-cache directory $index" -iex 'set index-cache enabled on' "$big"; }
-	b() { seconds gdb -q -batch "$big"; }
-	a >/dev/null
-	alternate a b && ratio "loading a vmlinux of $(du -Lm "$big" | cut -f1) MB with an index, over without" 0.6
+	if [ -z "$large" ]; then
+		large=$scratch/vmlinux
+		"$bench_dir/big-vmlinux.sh" "$own" "$large" 640 || exit 1
+	fi
+	compare "$large" "the same, with a vmlinux of $(($(wc -c <"$large") / 1000000)) MB" 0.6
 fi
