@@ -150,6 +150,18 @@ as_user()
 	fi
 }
 
+# fake_kernel FOLDER: makes a source tree of a kernel in miniature, whose Kconfig knows the built-in fragments' options. Its
+# make drops FAKE_DROPPED*, for which the caller may say in that Kconfig why.
+fake_kernel()
+{
+	mkdir -p "$(dirname "$1")"
+	cp -r "$root/tests/data/fake-kernel" "$1"
+	rm "$1/kconfig.awk"
+	awk -f "$root/tests/data/fake-kernel/kconfig.awk" "$root"/share/kconfig/*.config \
+		"$root"/share/kconfig/profiles/*.config >"$1/Kconfig"
+	printf 'config %s\n\tbool "fake"\n\n' FAKE_ERROR FAKE_OTHER FAKE_DROPPED >>"$1/Kconfig"
+}
+
 # A terminal of 80 by 24: term_start COMMAND (a line of shell), then term_send KEYS... (tmux's names: Enter, C-c),
 # term_screen, and term_wait SECONDS REGEX, which is false if the screen didn't show it in time.
 term_tmux()

@@ -11,17 +11,6 @@ unset FAKE_SLOW FAKE_TORN
 mkdir -p "$HOME" "$tmp/work"
 cd "$tmp/work" || exit 1
 
-# fake_kernel FOLDER: a source tree.
-fake_kernel()
-{
-	mkdir -p "$(dirname "$1")"
-	cp -r "$root/tests/data/fake-kernel" "$1"
-	rm "$1/kconfig.awk"
-	awk -f "$root/tests/data/fake-kernel/kconfig.awk" "$root"/share/kconfig/*.config \
-		"$root"/share/kconfig/profiles/*.config >"$1/Kconfig"
-	printf 'config FAKE_ERROR\n\tbool "FAKE_ERROR"\n\nconfig FAKE_OTHER\n\tbool "FAKE_OTHER"\n\nconfig FAKE_DROPPED\n\tbool "FAKE_DROPPED"\n' >>"$1/Kconfig"
-}
-
 # path NAME: of the last run's result.
 path()
 {
