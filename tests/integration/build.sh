@@ -1,4 +1,5 @@
 #!/bin/sh
+# timeout: 240
 # Builds a kernel in miniature (tests/data/fake-kernel) in all the ways in which a build can go right or wrong.
 
 # shellcheck source=tests/lib.sh
