@@ -10,7 +10,7 @@
 #include "vm/keys.h"
 #include "vm/terminal.h"
 
-enum { BACKLOG_MAX = 256 << 10, TAIL_MAX = 2048 };
+enum { BACKLOG_MAX = 256 << 10, INPUT_MAX = 256 << 10, TAIL_MAX = 2048 };
 
 struct session {
 	struct loop *loop;
@@ -79,11 +79,20 @@ static struct err *on_serial_closed(struct stream *stream, void *user)
 	return NULL;
 }
 
-static struct err *on_input(struct stream *stream, const char *bytes, size_t len, void *user)
+static struct err *on_input_taken(struct stream *stream, void *user)
 {
 	struct session *s = user;
 
 	(void)stream;
+	if (s->in)
+		stream_pause(s->in, false);
+	return NULL;
+}
+
+static struct err *on_input(struct stream *stream, const char *bytes, size_t len, void *user)
+{
+	struct session *s = user;
+
 	while (len) {
 		_cleanup_(buf_deinit) struct buf out = BUF_INIT;
 		enum keys_action action;
@@ -99,6 +108,9 @@ static struct err *on_input(struct stream *stream, const char *bytes, size_t len
 		if (action == KEYS_MONITOR)
 			log_info("QEMU's monitor is reached from the terminal of ktb vm only");
 	}
+	/* The guest does not read: nothing that was typed is dropped, nor kept without end. */
+	if (stream_pending(s->serial) > INPUT_MAX)
+		stream_pause(stream, true);
 	return NULL;
 }
 
@@ -127,7 +139,9 @@ static struct err *on_output_closed(struct stream *stream, void *user)
 	return leave(user);
 }
 
-static const struct stream_callbacks serial_callbacks = { .data = on_serial, .closed = on_serial_closed };
+static const struct stream_callbacks serial_callbacks = { .data = on_serial,
+							  .closed = on_serial_closed,
+							  .drained = on_input_taken };
 static const struct stream_callbacks input_callbacks = { .data = on_input, .closed = on_input_closed };
 static const struct stream_callbacks output_callbacks = { .closed = on_output_closed, .drained = on_output_drained };
 

@@ -175,7 +175,7 @@ static struct err *shut_down(struct demo *d)
 	int status;
 
 	TRY(rundir_connect(d->vm, "control.sock", &sock));
-	TRY(control_stop(sock, false));
+	TRY(control_stop(sock, false, NULL, NULL));
 	while (open && now_ns() < deadline)
 		TRY(read_some(d->serial, 200, &d->console, &open));
 	TRY(process_wait_timeout(&d->supervisor, END_TIMEOUT_MS, &status));

@@ -2,14 +2,34 @@
 #include "cmd/cmd.h"
 #include "supervisor/control.h"
 #include "supervisor/rundir.h"
+#include "supervisor/supervisor.h"
+
+struct wait {
+	const char *name;
+	bool force;
+};
+
+static void tell_waiting(unsigned int seconds, void *user)
+{
+	const struct wait *w = user;
+
+	if (seconds == 1 && w->force)
+		log_info("waiting for QEMU of VM '%s' to end", w->name);
+	else if (seconds == 1)
+		log_info("waiting for the guest of VM '%s' to power off; after %d s the VM is ended without it",
+			 w->name, SUPERVISOR_STOP_S);
+	else if (seconds == SUPERVISOR_STOP_S && !w->force)
+		log_info("the guest of VM '%s' did not power off; ending the VM", w->name);
+}
 
 static struct err *stop_one(const struct vm_record *r, bool force)
 {
+	struct wait w = { r->name, force };
 	_cleanup_(close) int sock = -1;
 	struct err *e = rundir_connect(r, "control.sock", &sock);
 
 	if (!e)
-		e = control_stop(sock, force);
+		e = control_stop(sock, force, tell_waiting, &w);
 	/* It may be about to end by itself. */
 	if (e && err_code(e) != ERR_CLOSED)
 		return e;

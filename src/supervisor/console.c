@@ -13,7 +13,8 @@
 
 enum {
 	BACKLOG_MAX = 16 << 20,
-	INPUT_MAX = 1 << 20, /* typed or pasted, and not read by the guest */
+	INPUT_MAX = 1 << 20, /* typed or pasted, and not read by the guest: then nobody is listened to */
+	UNSEEN_MAX = 16384,  /* shown once the terminal is the guest's again */
 	VIEWERS_MAX = 16,
 	LOG_MAX = 64 << 20, /* then the log is turned over: console.log.1 keeps the older half */
 	FLUSH_MS = 2000,
@@ -38,7 +39,9 @@ struct console {
 	struct stream *in, *out; /* the terminal's */
 	size_t missed;           /* bytes that the terminal was too slow for */
 	struct keys keys;
-	bool monitor; /* the terminal speaks with QEMU's monitor */
+	bool monitor;       /* the terminal speaks with QEMU's monitor */
+	struct buf unseen;  /* the end of what the guest said meanwhile */
+	size_t unseen_size; /* all of it */
 
 	int listen_fd;
 	struct loop_source *listen_source;
@@ -118,12 +121,35 @@ static void show_on_terminal(struct console *c, const char *bytes, size_t len)
 		stream_write(c->out, bytes, len);
 }
 
+/* The terminal shows the monitor. */
+static void keep_unseen(struct console *c, const char *bytes, size_t len)
+{
+	if (!c->terminal)
+		return;
+	c->unseen_size += len;
+	buf_append(&c->unseen, bytes, len);
+	if (c->unseen.len > UNSEEN_MAX)
+		buf_consume(&c->unseen, c->unseen.len - UNSEEN_MAX);
+}
+
+static void show_unseen(struct console *c)
+{
+	if (c->unseen_size > UNSEEN_MAX)
+		console_note(c, "the guest wrote %zu bytes meanwhile; this is the end of it, all is in %s/console.log",
+			     c->unseen_size, rundir_path(c->rundir));
+	show_on_terminal(c, buf_str(&c->unseen), c->unseen.len);
+	buf_clear(&c->unseen);
+	c->unseen_size = 0;
+}
+
 static void show_serial(struct console *c, const char *bytes, size_t len)
 {
 	write_log(c, bytes, len);
 	c->callbacks->output(bytes, len, c->user);
 	show_to_viewers(c, bytes, len);
-	if (!c->monitor)
+	if (c->monitor)
+		keep_unseen(c, bytes, len);
+	else
 		show_on_terminal(c, bytes, len);
 }
 
@@ -152,15 +178,48 @@ static struct err *on_qemu_closed(struct stream *s, void *user)
 	return NULL;
 }
 
-static const struct stream_callbacks serial_callbacks = { .data = on_serial, .closed = on_qemu_closed };
-static const struct stream_callbacks hmp_callbacks = { .data = on_hmp, .closed = on_qemu_closed };
-
-static void send_input(struct console *c, const char *bytes, size_t len)
+static bool is_full(const struct stream *to)
 {
-	struct stream *to = c->monitor ? c->hmp : c->serial_in;
+	return to && stream_pending(to) >= INPUT_MAX;
+}
 
-	if (to && stream_pending(to) < INPUT_MAX)
-		stream_write(to, bytes, len);
+static void hear_all(struct console *c)
+{
+	if (c->in)
+		stream_pause(c->in, false);
+	for (struct viewer *v = c->viewers; v; v = v->next)
+		stream_pause(v->stream, false);
+}
+
+static struct err *on_input_taken(struct stream *s, void *user)
+{
+	struct console *c = user;
+
+	(void)s;
+	hear_all(c);
+	return NULL;
+}
+
+static const struct stream_callbacks serial_callbacks = { .data = on_serial, .closed = on_qemu_closed };
+/* What we write there is not for us to read. */
+static const struct stream_callbacks serial_in_callbacks = { .closed = on_qemu_closed, .drained = on_input_taken };
+static const struct stream_callbacks hmp_callbacks = { .data = on_hmp,
+						       .closed = on_qemu_closed,
+						       .drained = on_input_taken };
+
+/* Nothing that was typed is dropped: who types more than is read is not listened to until it has been. */
+static void send_input(struct console *c, struct stream *from, struct stream *to, const char *bytes, size_t len)
+{
+	if (!to || !len)
+		return;
+	stream_write(to, bytes, len);
+	if (!is_full(to))
+		return;
+	stream_pause(from, true);
+	/* The keys of Ctrl-a are no longer heard, either. */
+	if (from == c->in && terminal_is_interactive(c->terminal))
+		console_note(c,
+			     "what is typed is not read; input waits until it is (ktb stop, elsewhere, ends the VM)");
 }
 
 static void toggle_monitor(struct console *c)
@@ -169,7 +228,9 @@ static void toggle_monitor(struct console *c)
 	console_note(c, c->monitor ? "QEMU's monitor; Ctrl-a c goes back to the guest" : "the guest's console");
 	/* An empty line brings its prompt. */
 	if (c->monitor)
-		send_input(c, "\n", 1);
+		send_input(c, c->in, c->hmp, "\n", 1);
+	else
+		show_unseen(c);
 }
 
 static struct err *on_input(struct stream *s, const char *bytes, size_t len, void *user)
@@ -182,7 +243,7 @@ static struct err *on_input(struct stream *s, const char *bytes, size_t len, voi
 		enum keys_action action;
 		size_t n = keys_feed(&c->keys, bytes, len, &out, &action);
 
-		send_input(c, buf_str(&out), out.len);
+		send_input(c, c->in, c->monitor ? c->hmp : c->serial_in, buf_str(&out), out.len);
 		bytes += n;
 		len -= n;
 		if (action == KEYS_MONITOR)
@@ -235,9 +296,7 @@ static struct err *on_viewer_data(struct stream *s, const char *bytes, size_t le
 {
 	struct viewer *v = user;
 
-	(void)s;
-	if (v->console->serial_in && stream_pending(v->console->serial_in) < INPUT_MAX)
-		stream_write(v->console->serial_in, bytes, len);
+	send_input(v->console, s, v->console->serial_in, bytes, len);
 	return NULL;
 }
 
@@ -331,10 +390,10 @@ struct err *console_create(struct loop *loop, struct terminal *terminal, const s
 void console_attach(struct console *c, int serial_out_fd, int serial_in_fd, int hmp_fd)
 {
 	c->serial_out = stream_create(c->loop, serial_out_fd, false, &serial_callbacks, c);
-	c->serial_in = stream_create(c->loop, serial_in_fd, false, &serial_callbacks, c);
-	/* What we write there is not for us to read. */
+	c->serial_in = stream_create(c->loop, serial_in_fd, false, &serial_in_callbacks, c);
 	stream_pause(c->serial_in, true);
 	c->hmp = stream_create(c->loop, hmp_fd, false, &hmp_callbacks, c);
+	hear_all(c);
 }
 
 /* Writes what waits for a stream's reader, for a moment at most. */
@@ -368,6 +427,8 @@ void console_detach(struct console *c)
 	stream_destroy(steal(&c->serial_out));
 	stream_destroy(steal(&c->serial_in));
 	stream_destroy(steal(&c->hmp));
+	if (c->unseen_size)
+		show_unseen(c);
 	flush_stream(c->out, deadline);
 	for (struct viewer *v = c->viewers; v; v = v->next)
 		flush_stream(v->stream, deadline);
@@ -384,6 +445,7 @@ void console_destroy(struct console *c)
 		drop_viewer(c->viewers);
 	stream_destroy(c->in);
 	stream_destroy(c->out);
+	buf_deinit(&c->unseen);
 	loop_remove(c->listen_source);
 	if (c->listen_fd >= 0)
 		close(c->listen_fd);

@@ -4,7 +4,9 @@
  *
  * Nobody who looks can hold the guest back: its UART would drop what it can't get rid of in 10 ms. The log has
  * everything; a terminal that is more than 16 MiB behind misses some, and is told how much; a connection that is, is
- * closed.
+ * closed. While the terminal shows QEMU's monitor, what the guest writes is kept for it, up to 16 KiB.
+ *
+ * Nobody who types can make us keep more than 1 MiB that the guest does not read: they are not read from until it is gone.
  */
 #pragma once
 

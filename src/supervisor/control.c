@@ -309,23 +309,30 @@ struct err *control_status(int sock, char **ret)
 	return NULL;
 }
 
-struct err *control_stop(int sock, bool force)
+/* The connection's end is the VM's. */
+static struct err *wait_for_end(int sock, void (*waiting)(unsigned int seconds, void *user), void *user)
+{
+	set_timeout(sock, 1);
+	for (unsigned int seconds = 0; seconds < END_TIMEOUT_S;) {
+		char byte;
+		ssize_t n = read(sock, &byte, 1);
+
+		if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK))
+			return NULL;
+		if (n < 0 && errno != EINTR && ++seconds < END_TIMEOUT_S && waiting)
+			waiting(seconds, user);
+	}
+	return err_create(ERR_TIMEOUT, "the VM has not ended after %d seconds; try again with --force", END_TIMEOUT_S);
+}
+
+struct err *control_stop(int sock, bool force, void (*waiting)(unsigned int seconds, void *user), void *user)
 {
 	struct json_object *answer;
-	char byte;
-	ssize_t n;
 
 	TRY(call(sock, force ? "{\"op\":\"stop\",\"force\":true}\n" : "{\"op\":\"stop\",\"force\":false}\n", &answer,
 		 NULL));
 	json_object_put(answer);
-	set_timeout(sock, END_TIMEOUT_S);
-	do
-		n = read(sock, &byte, 1);
-	while (n > 0 || (n < 0 && errno == EINTR));
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return err_create(ERR_TIMEOUT, "the VM has not ended after %d seconds; try again with --force",
-				  END_TIMEOUT_S);
-	return NULL;
+	return wait_for_end(sock, waiting, user);
 }
 
 struct err *control_resize(int sock, uint16_t rows, uint16_t cols)

@@ -56,8 +56,13 @@ DEFINE_CLEANUP(struct control *, control_destroy);
 
 /* What the VM does: "running", "paused", "debug", "panicked", "shutdown", ... The caller frees it. */
 struct err *control_status(int sock, char **ret) err_must_check;
-/* Asks for the end and waits for it. */
-struct err *control_stop(int sock, bool force) err_must_check;
+
+/*
+ * Asks for the end and waits for it; meanwhile, waiting is called each second with the seconds that have passed. It may be
+ * NULL.
+ */
+struct err *control_stop(int sock, bool force, void (*waiting)(unsigned int seconds, void *user), void *user)
+	err_must_check;
 struct err *control_resize(int sock, uint16_t rows, uint16_t cols) err_must_check;
 /* A read-only descriptor of the guest's RAM; the caller closes it. */
 struct err *control_ram(int sock, int *ret_fd, uint64_t *ret_size) err_must_check;

@@ -20,7 +20,7 @@
 
 enum {
 	QUIT_TIMEOUT_MS = 3000, /* see struct supervisor_patience */
-	STOP_TIMEOUT_MS = 15000,
+	STOP_TIMEOUT_MS = SUPERVISOR_STOP_S * 1000,
 	EARLY_RESETS_MAX = 3, /* resets in a row before init is up: the kernel doesn't boot */
 };
 

@@ -40,6 +40,9 @@ struct supervisor_params {
 	void *user;
 };
 
+/* How long a guest that was asked to power off has for it, in seconds, unless patience says otherwise. */
+enum { SUPERVISOR_STOP_S = 15 };
+
 /* Exit statuses of `ktb vm`, beside those of errors. */
 enum {
 	SUPERVISOR_POWEROFF = 0,

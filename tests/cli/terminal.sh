@@ -178,6 +178,27 @@ on_screen 'Ctrl-a c again: back' "the guest's console"
 type_line 'echo ba""ck'
 on_screen 'the guest is there as before' '^back'
 
+# What the guest says meanwhile: all of a little, the end of much.
+# shellcheck disable=SC2317
+log_has()
+{
+	grep -q "$2" "$XDG_RUNTIME_DIR/ktb/$1/console.log"
+}
+type_line 'clear; sleep 3; echo unse""en'
+term_send C-a c
+on_screen 'the monitor again' '\(qemu\)'
+expect 'the guest goes on behind it' wait_for "$patience" log_has main 'unseen'
+expect_equal 'and is not shown there' "$(term_screen | grep -c '^unseen')" 0
+term_send C-a c
+on_screen 'what it said meanwhile is shown after it' '^unseen'
+type_line 'clear; sleep 2; yes $(seq 1 20) | head -n 1000; echo bulk""y'
+term_send C-a c
+expect 'much goes on behind it, too' wait_for "$patience" log_has main '^bulky'
+term_send C-a c
+on_screen 'the end of it is shown' '^bulky'
+run term_tmux capture-pane -p -J -S -2000
+expect_match 'behind how much it was, and where' 'the guest wrote [0-9]+ bytes meanwhile.*/main/console\.log'
+
 type_line 'echo sleep""ing; sleep 1000'
 on_screen 'something runs in the guest' '^sleeping'
 term_send C-c
@@ -185,11 +206,6 @@ type_line 'echo interrupt""ed $?'
 on_screen 'Ctrl-c ends what runs in the guest' '^interrupted 130'
 
 # A terminal that isn't read from: the guest goes on, and so does everybody else who looks at it.
-# shellcheck disable=SC2317
-log_has()
-{
-	grep -q "$2" "$XDG_RUNTIME_DIR/ktb/$1/console.log"
-}
 server=$(term_tmux display-message -p '#{pid}')
 type_line 'sleep 1; seq 1 50000; echo fini""shed'
 kill -STOP "$server"

@@ -11,6 +11,7 @@
  *	deaf                reads what comes, answers nothing and never ends
  *	say TEXT            a line on the guest's console
  *	hear TEXT           waits for it on the console's input
+ *	hear-bytes N        the same, whatever they are; their sum (of bytes) goes to the log
  *	frame TYPE          waits for a frame to init
  *	raw TEXT            a line on the QMP socket, as it is
  *	stderr TEXT         a line on stderr
@@ -182,6 +183,26 @@ static void hear(const char *text)
 		give_up("heard %.*s instead of %s", (int)len, buffer, text);
 }
 
+static void hear_bytes(size_t wanted)
+{
+	unsigned char buffer[4096];
+	unsigned long sum = 0;
+
+	for (size_t got = 0; got < wanted;) {
+		ssize_t n = read(serial_in_fd, buffer, wanted - got < sizeof(buffer) ? wanted - got : sizeof(buffer));
+
+		if (n <= 0)
+			give_up("can't read the console's input");
+		for (ssize_t i = 0; i < n; i++)
+			sum += buffer[i];
+		got += (size_t)n;
+	}
+	if (record) {
+		fprintf(record, "heard %lu\n", sum);
+		fflush(record);
+	}
+}
+
 static void read_frame(int type)
 {
 	unsigned char header[KTB_FRAME_HEADER], payload[256];
@@ -244,6 +265,8 @@ static void step(const char *line)
 		say(rest);
 	} else if (strcmp(word, "hear") == 0) {
 		hear(rest);
+	} else if (strcmp(word, "hear-bytes") == 0) {
+		hear_bytes(strtoul(rest, NULL, 10));
 	} else if (strcmp(word, "frame") == 0) {
 		read_frame((int)strtol(rest, NULL, 10));
 	} else if (strcmp(word, "raw") == 0) {

@@ -32,6 +32,7 @@ struct vm {
 	struct supervisor_params params;
 	struct strv extra;
 	struct vm_record *record; /* as it was found when the VM had started */
+	bool disk_full;           /* for the console's log */
 	int status;
 	char *messages; /* stderr, once it has ended */
 	char *commands; /* what QEMU was told */
@@ -106,6 +107,8 @@ static inline __attribute__((noreturn)) void run_supervisor(struct vm *v)
 	e = rundir_create("t", &dir);
 	if (!e) {
 		r->dir = xstrdup(rundir_path(dir));
+		if (v->disk_full && symlinkat("/dev/full", rundir_fd(dir), "console.log") < 0)
+			_exit(FAILED);
 		v->params.rundir = dir;
 		v->params.name_option = " --name t";
 		e = supervisor_run(&v->params, &status);

@@ -239,7 +239,7 @@ static void the_ram_comes_as_a_descriptor(void **state)
 static void a_refusal_comes_as_its_message(void **state)
 {
 	_cleanup_(close) int sock = dial();
-	struct err *e = control_stop(sock, false);
+	struct err *e = control_stop(sock, false, NULL, NULL);
 
 	(void)state;
 	assert_non_null(e);
@@ -253,7 +253,7 @@ static void stopping_waits_for_the_end(void **state)
 	_cleanup_(close) int sock = dial();
 	int status;
 
-	assert_null(control_stop(sock, true));
+	assert_null(control_stop(sock, true, NULL, NULL));
 	assert_null(process_wait_timeout(server, 30000, &status));
 	assert_int_equal(status, 0);
 }

@@ -213,7 +213,7 @@ static void a_panic_pauses(void **state)
 	start(v, "greet\n hold\n" PANIC PVPANIC "release\n serve");
 	wait_for_status(v, "panicked");
 	sock = dial(v, "control.sock");
-	assert_null(control_stop(sock, false));
+	assert_null(control_stop(sock, false, NULL, NULL));
 	expect_end(v, SUPERVISOR_PANIC);
 	expect_said(v, PANIC_TEXT);
 	expect_said(v, "ktb gdb --name t");
@@ -262,7 +262,7 @@ static void an_early_panic_is_no_reboot(void **state)
 	      "serve");
 	wait_for_status(v, "panicked");
 	sock = dial(v, "control.sock");
-	assert_null(control_stop(sock, false));
+	assert_null(control_stop(sock, false, NULL, NULL));
 	expect_end(v, SUPERVISOR_PANIC);
 	expect_said(v, PANIC_TEXT);
 	assert_string_equal(v->commands, "qmp_capabilities\nquit\n");
@@ -313,7 +313,7 @@ static void one_that_never_comes_up_is_paused_in_the_end(void **state)
 		 "event SHUTDOWN {\"reason\": \"guest-reset\"}\n event STOP\n serve");
 	wait_for_status(v, "shutdown");
 	sock = dial(v, "control.sock");
-	assert_null(control_stop(sock, false));
+	assert_null(control_stop(sock, false, NULL, NULL));
 	expect_end(v, 0);
 	expect_said(v, "the guest reset itself 3 times before it came up");
 }

@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "base/sock.h"
+
 /* --- Requests --- */
 
 static void stop_asks_the_guest(void **state)
@@ -21,7 +23,7 @@ static void stop_asks_the_guest(void **state)
 	sock = dial(v, "control.sock");
 	assert_null(control_resize(sock, 50, 300));
 	wait_for_text(v, "commands", "size 50 300");
-	assert_null(control_stop(sock, false));
+	assert_null(control_stop(sock, false, NULL, NULL));
 	expect_end(v, 0);
 	expect_not_said(v, "did not power off");
 }
@@ -37,7 +39,31 @@ static void a_size_known_before_is_sent_when_init_is_up(void **state)
 	_cleanup_(close) int serial = dial(v, "serial.sock");
 	assert_int_equal(write(serial, "now", 3), 3);
 	wait_for_text(v, "commands", "size 25 81\nsize 25 81");
-	assert_null(control_stop(sock, true));
+	assert_null(control_stop(sock, true, NULL, NULL));
+	expect_end(v, 0);
+}
+
+static void count_seconds(unsigned int seconds, void *user)
+{
+	unsigned int *last = user;
+
+	assert_int_equal(seconds, *last + 1);
+	*last = seconds;
+}
+
+static void who_waits_is_told_so(void **state)
+{
+	struct vm *v = *state;
+	_cleanup_(close) int sock = -1;
+	unsigned int last = 0;
+
+	v->params.patience.stop = 2500;
+	start(v, "greet\n" INIT_UP "frame 2\n frame 3\n serve");
+	sock = dial(v, "control.sock");
+	assert_null(control_resize(sock, 24, 80));
+	wait_for_text(v, "commands", "size 24 80");
+	assert_null(control_stop(sock, false, count_seconds, &last));
+	assert_in_range(last, 2, 10);
 	expect_end(v, 0);
 }
 
@@ -51,7 +77,7 @@ static void a_guest_that_does_not_power_off_is_ended(void **state)
 	sock = dial(v, "control.sock");
 	assert_null(control_resize(sock, 24, 80));
 	wait_for_text(v, "commands", "size 24 80");
-	assert_null(control_stop(sock, false));
+	assert_null(control_stop(sock, false, NULL, NULL));
 	expect_end(v, 0);
 	expect_said(v, "the guest did not power off; ending the VM");
 }
@@ -64,7 +90,7 @@ static void stop_does_not_ask_one_that_can_not_hear(void **state)
 	start(v, "greet\n event STOP\n status paused\n serve");
 	wait_for_status(v, "paused");
 	sock = dial(v, "control.sock");
-	assert_null(control_stop(sock, false));
+	assert_null(control_stop(sock, false, NULL, NULL));
 	expect_end(v, 0);
 	assert_string_equal(v->commands, "qmp_capabilities\nquit\n");
 }
@@ -86,7 +112,7 @@ static void the_ram_is_shared_for_reading(void **state)
 	p = mmap(NULL, MIB, PROT_READ, MAP_SHARED, ram, 0);
 	assert_ptr_not_equal(p, MAP_FAILED);
 	assert_ptr_equal(mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_SHARED, ram, 0), MAP_FAILED);
-	assert_null(control_stop(sock, true));
+	assert_null(control_stop(sock, true, NULL, NULL));
 	expect_end(v, 0);
 	/* It outlives QEMU and the supervisor. */
 	assert_int_equal(*(volatile char *)p, 0);
@@ -123,7 +149,7 @@ static void asking_for_the_ram_costs_no_descriptor(void **state)
 			counts[i]++;
 	}
 	assert_int_equal(counts[0], counts[1]);
-	assert_null(control_stop(sock, true));
+	assert_null(control_stop(sock, true, NULL, NULL));
 	expect_end(v, 0);
 }
 
@@ -146,6 +172,69 @@ static void the_console_goes_both_ways(void **state)
 	/* The end of the VM is the end of the connection. */
 	assert_int_equal(recv(serial, text, 1, 0), 0);
 	expect_end(v, 0);
+}
+
+/* More than the FIFO and the supervisor hold; the guest reads it late, and all of it is there. */
+static void input_waits_for_a_guest_that_does_not_read(void **state)
+{
+	enum { SIZE = 6 << 20 };
+	struct vm *v = *state;
+	_cleanup_(close) int serial = -1;
+	char *bytes = xmalloc(SIZE);
+	unsigned long sum = 0;
+	size_t sent = 0;
+	_cleanup_(free) char *heard = NULL;
+
+	for (size_t i = 0; i < SIZE; i++)
+		sum += (unsigned char)(bytes[i] = (char)(i % 251));
+	start(v, "greet\n" INIT_UP "frame 2\n hear-bytes 6291456\n serve");
+	serial = dial(v, "serial.sock");
+	set_nonblock(serial, true);
+	for (int idle = 0; idle < 50;) {
+		ssize_t n = send(serial, bytes + sent, SIZE - sent, MSG_NOSIGNAL);
+
+		if (n > 0) {
+			sent += (size_t)n;
+			idle = 0;
+		} else {
+			usleep(10000);
+			idle++;
+		}
+	}
+	/* It is held back, and neither dropped nor kept without end. */
+	assert_in_range(sent, MIB, 4 * MIB);
+	wait_for_status(v, "running");
+	_cleanup_(close) int sock = dial(v, "control.sock");
+	assert_null(control_resize(sock, 24, 80));
+	set_nonblock(serial, false);
+	assert_int_equal(send(serial, bytes + sent, SIZE - sent, MSG_NOSIGNAL), SIZE - sent);
+	heard = xasprintf("heard %lu\n", sum);
+	wait_for_text(v, "commands", heard);
+	free(bytes);
+	assert_null(control_stop(sock, true, NULL, NULL));
+	expect_end(v, 0);
+}
+
+static void a_full_disk_costs_the_log_and_nothing_else(void **state)
+{
+	struct vm *v = *state;
+	_cleanup_(close) int serial = -1;
+	char text[64] = "";
+
+	v->disk_full = true;
+	start(v, "greet\n hear knock\n say come in\n hear knock\n say come in\n serve");
+	serial = dial(v, "serial.sock");
+	wait_for_status(v, "running");
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(write(serial, "knock", 5), 5);
+		assert_int_equal(recv(serial, text, 9, MSG_WAITALL), 9);
+		assert_string_equal(text, "come in\r\n");
+	}
+	wait_for_status(v, "running");
+	ask_to_stop(v, STOP);
+	expect_end(v, 0);
+	expect_said(v, "the console's log is no longer written: ");
+	expect_said(v, "No space left on device");
 }
 
 /* --- The debugger --- */
@@ -199,11 +288,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SUPERVISED(stop_asks_the_guest),
 		SUPERVISED(a_size_known_before_is_sent_when_init_is_up),
+		SUPERVISED(who_waits_is_told_so),
 		SUPERVISED(a_guest_that_does_not_power_off_is_ended),
 		SUPERVISED(stop_does_not_ask_one_that_can_not_hear),
 		SUPERVISED(the_ram_is_shared_for_reading),
 		SUPERVISED(asking_for_the_ram_costs_no_descriptor),
 		SUPERVISED(the_console_goes_both_ways),
+		SUPERVISED(input_waits_for_a_guest_that_does_not_read),
+		SUPERVISED(a_full_disk_costs_the_log_and_nothing_else),
 		SUPERVISED(a_debugger_that_goes_on_leaves_nothing_to_say),
 		SUPERVISED(a_debugger_that_leaves_it_stopped_is_reported),
 	};
