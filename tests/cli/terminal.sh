@@ -243,6 +243,11 @@ kill -KILL "$qemu"
 ended qemu 125 'SIGKILL of QEMU'
 on_screen 'SIGKILL of QEMU: it says so' 'QEMU ended by itself \(killed by SIGKILL\)'
 
+held ended
+kill -TERM "$qemu"
+ended ended 125 'SIGTERM of QEMU'
+on_screen 'SIGTERM of QEMU: it says who' 'QEMU was ended from outside \(host-signal\)'
+
 for signal in TERM:143 HUP:129 INT:130 KILL:137; do
 	held "ktb${signal%:*}"
 	kill "-${signal%:*}" "$pid"

@@ -106,6 +106,29 @@ on_kernel()
 on_kernel 6.12 "$(ls /usr/src/linux-source-6.12.tar.*)"
 on_kernel 6.1 "$(ls /usr/src/linux-source-6.1.tar.*)"
 
+# The guest reboots under a debugger: told once, held once, and GDB knows where it is in the new boot.
+run "$KTB" vm --detach --verbose --port auto --memory 512M
+expect 'a VM to be rebooted comes up' wait_for 90 is_up vm
+# It is typed while the guest stands still, and read when it goes on.
+gdb_batch -- -batch -ex 'hbreak start_kernel' \
+	-ex "shell printf 'reboot -f\\r' | socat -u - UNIX-CONNECT:$tmp/run/ktb/vm/serial.sock" -ex continue -ex 'echo held\n' -ex continue -ex bt -ex delete
+expect_status 'a reboot under GDB: the session ends well' 0
+expect_match 'GDB is told of the reset' 'received signal SIGQUIT'
+expect_match 'and stops in the next boot' '^#0  start_kernel'
+expect_equal 'once' "$(printf '%s\n' "$stdout" | grep -c 'received signal')" 1
+expect 'ktb said that it is held' grep -q 'it is held at reset until the debugger continues' "$tmp/run/ktb/vm/ktb.log"
+expect_equal 'one reset was enough' "$(grep -c 'event RESET$' "$tmp/run/ktb/vm/ktb.log")" 1
+is_up_again()
+{
+	[ "$(grep -c 'Run /init' "$tmp/run/ktb/vm/console.log")" = 2 ]
+}
+expect 'the guest comes up' wait_for 90 is_up_again
+expect_equal 'and runs' "$(field status)" running
+gdb_batch -- -batch -ex lx-version
+expect_match 'a debugger can attach as before' '^Linux version'
+run "$KTB" stop
+expect_status 'the guest that was rebooted is stopped' 0
+
 # Early in boot: the CPUs wait for the debugger.
 run "$KTB" vm --detach --wait --port auto --memory 512M
 expect_status 'a VM waits at reset' 0

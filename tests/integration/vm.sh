@@ -192,6 +192,10 @@ expect_status 'a QEMU that refuses: status 125' 125
 expect_error 'what it said' '-bogus: invalid option'
 run ktb_vm --name c --port off --qemu nonesuch-qemu
 expect_status 'no QEMU: status 3' 3
+for name in ../c a/b . -- ''; do
+	run ktb_vm --port off "--name=$name"
+	expect_status "--name '$name' is refused: status 2" 2
+done
 run "$KTB" stop nonesuch
 expect_error 'stop of a VM that is not there' "no VM named 'nonesuch' runs; these do: a, b"
 run "$KTB" console
