@@ -34,11 +34,11 @@ chmod +x "$scratch/root/init"
 memory=$(sed -n 's/^ *-m \([0-9]*M\).*/\1/p' "$scratch/by-hand")
 cpus=$(sed -n 's/^ *-smp \([0-9]*\).*/\1/p' "$scratch/by-hand")
 
-by_ktb() { "$scratch/until" 60 "$prompt" "$KTB" vm -q --port off "$@"; }
-by_hand() { "$scratch/until" 60 "$prompt" sh -c "exec $(cat "$scratch/by-hand")"; }
+by_ktb() { until_text 60 "$prompt" "$KTB" vm -q --port off "$@"; }
+by_hand() { until_text 60 "$prompt" sh -c "exec $(cat "$scratch/by-hand")"; }
 bare()
 {
-	"$scratch/until" 60 "$prompt" qemu-system-x86_64 -machine pc -cpu max -m "$memory" -smp "$cpus" -nographic \
+	until_text 60 "$prompt" qemu-system-x86_64 -machine pc -cpu max -m "$memory" -smp "$cpus" -nographic \
 		-kernel "$bzimage" -initrd "$scratch/script.cpio" \
 		-append 'console=ttyS0,115200 nokaslr kgdboc=ttyS0,115200 panic=-1'
 }

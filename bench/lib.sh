@@ -5,6 +5,8 @@ bench_dir=$(cd "$(dirname "$0")" && pwd)
 root=${bench_dir%/*}
 KTB=${KTB:-$root/.build/ktb}
 RUNS=${RUNS:-10}
+RETRIES=${RETRIES:-5}
+failed=0
 scratch=$(mktemp -d)
 # shellcheck disable=SC2064 # now, not then
 trap "rm -rf '$scratch'" EXIT
@@ -19,13 +21,51 @@ median()
 	sort -n "$1" | awk '{ v[NR] = $1 } END { if (NR) print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
 }
 
+# why WHAT: for a run that failed; the end of $scratch/output goes with it.
+why()
+{
+	echo "failed, $1; the end of its output:" >&2
+	tail -n 12 "$scratch/output" | tr -d '\r' | sed 's/^/    /' >&2
+}
+
+# until_text SECONDS TEXT COMMAND...: how long it takes until the command's output has TEXT, on stdout. What the command says
+# when it is ended then is dropped with the rest.
+until_text()
+{
+	"$scratch/until" "$scratch/output" "$@" && return
+	case $? in
+	1) why "ended without '$2'" ;;
+	124) why "no '$2' in $1 s" ;;
+	*) why 'could not be run' ;;
+	esac
+	return 1
+}
+
 # seconds COMMAND...: wall time of a command, on stdout; its own output is dropped.
 seconds()
 {
 	begin=$(date +%s%N)
-	"$@" >"$scratch/output" 2>&1 </dev/null || { echo "failed: $*" >&2; tail -n 5 "$scratch/output" >&2; return 1; }
+	"$@" >"$scratch/output" 2>&1 </dev/null || {
+		why "status $?: $*"
+		return 1
+	}
 	end=$(date +%s%N)
 	awk -v n=$((end - begin)) 'BEGIN { printf "%.4f\n", n / 1e9 }'
+}
+
+# once NAME FILE: runs the shell function, once more if it fails, as long as no more than $RETRIES have failed. $failed is the
+# number of all that did.
+once()
+{
+	until "$1" >"$scratch/one"; do
+		failed=$((failed + 1))
+		if [ "$failed" -gt "$RETRIES" ]; then
+			echo "$1: $failed runs failed; no figure" >&2
+			return 1
+		fi
+		echo "$1: once more" >&2
+	done
+	cat "$scratch/one" >>"$2"
 }
 
 # alternate NAME_A NAME_B: runs the shell functions a and b in turn, $RUNS times, and keeps what they print.
@@ -33,10 +73,11 @@ alternate()
 {
 	: >"$scratch/a"
 	: >"$scratch/b"
+	failed=0
 	i=0
 	while [ "$i" -lt "$RUNS" ]; do
-		"$1" >>"$scratch/a" || return 1
-		"$2" >>"$scratch/b" || return 1
+		once "$1" "$scratch/a" || return 1
+		once "$2" "$scratch/b" || return 1
 		i=$((i + 1))
 	done
 }
@@ -45,9 +86,10 @@ alternate()
 ratio()
 {
 	a=$(median "$scratch/a") b=$(median "$scratch/b")
-	awk -v t="$1" -v a="$a" -v b="$b" -v target="$2" 'BEGIN {
+	awk -v t="$1" -v a="$a" -v b="$b" -v target="$2" -v failed="$failed" 'BEGIN {
 		r = a / b
-		printf "%-58s %9.3f s %9.3f s %7.3f  <= %-5s %s\n", t, a, b, r, target, r <= target ? "met" : "MISSED"
+		printf "%-58s %9.3f s %9.3f s %7.3f  <= %-5s %s%s\n", t, a, b, r, target, r <= target ? "met" : "MISSED",
+			failed ? " (" failed " failed)" : ""
 	}'
 }
 

@@ -1,6 +1,6 @@
 /*
- * until SECONDS TEXT COMMAND...: runs a command until its output has TEXT, prints how long that took in seconds, and
- * ends it. For bench/: the same clock for everything that is compared.
+ * until FILE SECONDS TEXT COMMAND...: runs a command until its output has TEXT, prints how long that took in seconds, and
+ * ends it. All that it says, on stderr too, goes to FILE. For bench/: the same clock for everything that is compared.
  *
  * Exit status: 0 if TEXT came, 1 if the command ended without it, 124 if it took longer than SECONDS.
  */
@@ -39,6 +39,7 @@ static pid_t start(char **argv, int *ret_in, int *ret_out)
 	if (pid == 0) {
 		dup2(in[0], 0);
 		dup2(out[1], 1);
+		dup2(out[1], 2);
 		close(in[1]);
 		close(out[0]);
 		execvp(argv[0], argv);
@@ -53,7 +54,7 @@ static pid_t start(char **argv, int *ret_in, int *ret_out)
 }
 
 /* Reads until the text is there. The end of what was read is kept, for a text that comes in two pieces. */
-static int wait_for(int fd, const char *text, double deadline)
+static int wait_for(int fd, const char *text, double deadline, FILE *copy)
 {
 	static char bytes[1 << 20];
 	size_t len = 0, keep = strlen(text);
@@ -70,6 +71,7 @@ static int wait_for(int fd, const char *text, double deadline)
 			continue;
 		if (n <= 0)
 			return 1;
+		fwrite(bytes + len, 1, (size_t)n, copy);
 		/* Only where it is new: some write a byte at a time. */
 		start = len > keep ? len - keep : 0;
 		len += (size_t)n;
@@ -85,21 +87,23 @@ static int wait_for(int fd, const char *text, double deadline)
 
 int main(int argc, char **argv)
 {
+	FILE *copy = argc < 5 ? NULL : fopen(argv[1], "we");
 	double begin, took;
 	int in, out, result;
 	pid_t pid;
 
-	if (argc < 4) {
-		fprintf(stderr, "usage: until SECONDS TEXT COMMAND...\n");
+	if (!copy) {
+		fprintf(stderr, "usage: until FILE SECONDS TEXT COMMAND...\n");
 		return 2;
 	}
 	begin = now();
-	pid = start(argv + 3, &in, &out);
-	result = wait_for(out, argv[2], begin + atof(argv[1]));
+	pid = start(argv + 4, &in, &out);
+	result = wait_for(out, argv[3], begin + atof(argv[2]), copy);
 	took = now() - begin;
 	kill(pid, SIGTERM);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
+	fclose(copy);
 	if (result == 0)
 		printf("%.3f\n", took);
 	return result;
