@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "base/util.h"
 #include "cmd/cmd.h"
 #include "supervisor/control.h"
 #include "supervisor/rundir.h"
@@ -18,14 +19,14 @@ static void tell_waiting(unsigned int seconds, void *user)
 	else if (seconds == 1)
 		log_info("waiting for the guest of VM '%s' to power off; after %d s the VM is ended without it",
 			 w->name, SUPERVISOR_STOP_S);
-	else if (seconds == SUPERVISOR_STOP_S && !w->force)
-		log_info("the guest of VM '%s' did not power off; ending the VM", w->name);
 }
 
 static struct err *stop_one(const struct vm_record *r, bool force)
 {
 	struct wait w = { r->name, force };
 	_cleanup_(close) int sock = -1;
+	uint64_t start = now_ns();
+	bool late;
 	struct err *e = rundir_connect(r, "control.sock", &sock);
 
 	if (!e)
@@ -35,7 +36,8 @@ static struct err *stop_one(const struct vm_record *r, bool force)
 		return e;
 	err_ignore(e);
 	TRY(rundir_wait_gone(r));
-	log_info("VM '%s' has ended", r->name);
+	late = !force && now_ns() - start >= SUPERVISOR_STOP_S * NSEC_PER_SEC;
+	log_info("VM '%s' has ended%s", r->name, late ? "; its guest did not power off in time" : "");
 	return NULL;
 }
 

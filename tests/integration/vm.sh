@@ -146,6 +146,7 @@ exec 9>"$tmp/in"
 
 detach a --port auto
 detach b --port off --kgdb-wait
+detach deaf --port off
 (
 	ktb_vm --name early --port off --on-panic exit --append 'rdinit=/nonexistent init=/nonexistent' \
 		</dev/null >"$tmp/early" 2>"$tmp/early.err"
@@ -307,6 +308,16 @@ expect_status 'stop --force ends even that' 0
 wait_for 20 [ -s "$tmp/again.status" ]
 expect_equal 'and its status tells of the panic' "$(cat "$tmp/again.status")" 134
 
+# --- A guest that does not hear -----------------------------------------------------------------------------------
+
+await deaf 'one that is to be deaf boots' log_has deaf 'debugvm:~# '
+say deaf 'echo g >/proc/sysrq-trigger'
+await deaf 'it stands in kdb, and QEMU does not know' log_has deaf 'Entering kdb'
+"$KTB" stop deaf 2>"$tmp/deaf.err" &
+deaf=$!
+expect 'stop says what it waits for' wait_for 10 file_has "$tmp/deaf.err" \
+	"waiting for the guest of VM 'deaf' to power off; after 15 s the VM is ended without it"
+
 # --- Held at reset ------------------------------------------------------------------------------------------------
 
 mkfifo "$tmp/hand.in"
@@ -360,6 +371,11 @@ printf 'poweroff\r' >&8
 expect 'and ends' wait_for "$patience" [ -s "$tmp/hand.status" ]
 expect_equal 'with status 0' "$(cat "$tmp/hand.status")" 0
 exec 8>&-
+
+wait "$deaf"
+expect_equal 'stop of one that does not hear' "$?" 0
+expect 'it is ended in the end, and that is said' file_has "$tmp/deaf.err" \
+	"VM 'deaf' has ended; its guest did not power off in time"
 
 run "$KTB" stop --all
 expect_status 'stop --all' 0
