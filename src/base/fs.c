@@ -70,9 +70,12 @@ static struct err *write_temporary(int fd, const char *name, const void *data, s
 	return NULL;
 }
 
+/* What their names end with, and six characters more. */
+#define TEMPORARY_MARK ".ktb-new-"
+
 struct err *write_file_atomic(const char *path, const void *data, size_t len, mode_t mode)
 {
-	_cleanup_(free) char *temporary = xasprintf("%s.XXXXXX", path);
+	_cleanup_(free) char *temporary = xasprintf("%s" TEMPORARY_MARK "XXXXXX", path);
 	_cleanup_(close) int fd = mkostemp(temporary, O_CLOEXEC);
 	struct err *e;
 
@@ -84,6 +87,18 @@ struct err *write_file_atomic(const char *path, const void *data, size_t len, mo
 	if (e)
 		unlink(temporary);
 	return e;
+}
+
+void sweep_temporary_files(const char *folder)
+{
+	_cleanup_(closedir) DIR *dir = opendir(folder);
+
+	for (struct dirent *d; dir && (d = readdir(dir));) {
+		const char *mark = strstr(d->d_name, TEMPORARY_MARK);
+
+		if (mark && strlen(mark) == strlen(TEMPORARY_MARK "XXXXXX"))
+			unlinkat(dirfd(dir), d->d_name, 0);
+	}
 }
 
 struct err *mkdir_parents(const char *path, mode_t mode)

@@ -22,6 +22,9 @@ struct err *read_fd(int fd, const char *name, size_t max, struct buf *b) err_mus
  */
 struct err *write_file_atomic(const char *path, const void *data, size_t len, mode_t mode) err_must_check;
 
+/* Removes the temporary files in a folder that killed writers left behind. Call it where nobody else writes. */
+void sweep_temporary_files(const char *folder);
+
 /* Writes all of it to a descriptor, however many calls that takes. */
 struct err *write_all(int fd, const void *data, size_t len) err_must_check;
 

@@ -283,6 +283,8 @@ static struct err *clean_up_after_killed_run(const struct build *b, size_t *ret_
 
 	if (killed)
 		log_debug("the last build here was killed; looking for half-written files");
+	sweep_temporary_files(b->folder);
+	sweep_temporary_files(b->out);
 	TRY(objects_survey(b->out, killed, ret_objects));
 	return NULL;
 }

@@ -50,5 +50,7 @@ while [ "$i" -lt "${KILLS:-100}" ]; do
 done
 [ "$wrong" = 1 ] || ok "after $i of them the kernel is right"
 expect_equal 'no half-unpacked source is left' "$(find "$tmp/cache/ktb/source" -name '*.unpack')" ''
+find_id
+expect_equal 'nor a half-written file' "$(find "$tmp/cache/ktb/build" -name '*.ktb-new-*')" ''
 
 finish

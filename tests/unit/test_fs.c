@@ -108,6 +108,23 @@ static void a_failed_write_leaves_nothing(void **state)
 	assert_fails(write_file_atomic("/nonexistent/x", "x", 1, 0600), ERR_OS, ENOENT);
 }
 
+static void what_killed_writers_left_is_swept(void **state)
+{
+	static const char *const names[] = { "w2/log.ktb-new-a1B2c3", "w2/log.ktb-new-", "w2/log.a1B2c3", "w2/log" };
+	_cleanup_(free) char *dir = in_folder("w2");
+
+	(void)state;
+	assert_null(mkdir_parents(dir, 0700));
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_(free) char *path = in_folder(names[i]);
+
+		assert_null(write_file_atomic(path, "x", 1, 0600));
+	}
+	sweep_temporary_files(dir);
+	assert_int_equal(entries(dir), ARRAY_SIZE(names) - 1);
+	sweep_temporary_files("/nonexistent");
+}
+
 static void makes_folders(void **state)
 {
 	_cleanup_(free) char *deep = in_folder("a/b//c/"), *file = in_folder("a/file"), *below = in_folder("a/file/x");
@@ -255,6 +272,7 @@ int main(void)
 		cmocka_unit_test(writes_and_reads),
 		cmocka_unit_test(reads_no_more_than_asked),
 		cmocka_unit_test(a_failed_write_leaves_nothing),
+		cmocka_unit_test(what_killed_writers_left_is_swept),
 		cmocka_unit_test(makes_folders),
 		cmocka_unit_test(removes_trees_but_follows_no_link),
 		cmocka_unit_test(makes_paths_absolute),
