@@ -73,7 +73,7 @@ static struct err *write_temporary(int fd, const char *name, const void *data, s
 /* What their names end with, and six characters more. */
 #define TEMPORARY_MARK ".ktb-new-"
 
-struct err *write_file_atomic(const char *path, const void *data, size_t len, mode_t mode)
+static struct err *write_beside(const char *path, const void *data, size_t len, mode_t mode, unsigned int flags)
 {
 	_cleanup_(free) char *temporary = xasprintf("%s" TEMPORARY_MARK "XXXXXX", path);
 	_cleanup_(close) int fd = mkostemp(temporary, O_CLOEXEC);
@@ -82,7 +82,7 @@ struct err *write_file_atomic(const char *path, const void *data, size_t len, mo
 	if (fd < 0)
 		return err_os(errno, "create %s", temporary);
 	e = write_temporary(fd, path, data, len, mode);
-	if (!e && rename(temporary, path) < 0)
+	if (!e && renameat2(AT_FDCWD, temporary, AT_FDCWD, path, flags) < 0)
 		e = err_os(errno, "rename %s to %s", temporary, path);
 	if (e)
 		unlink(temporary);
@@ -99,6 +99,16 @@ void sweep_temporary_files(const char *folder)
 		if (mark && strlen(mark) == strlen(TEMPORARY_MARK "XXXXXX"))
 			unlinkat(dirfd(dir), d->d_name, 0);
 	}
+}
+
+struct err *write_file_atomic(const char *path, const void *data, size_t len, mode_t mode)
+{
+	return write_beside(path, data, len, mode, 0);
+}
+
+struct err *write_file_new(const char *path, const void *data, size_t len, mode_t mode)
+{
+	return write_beside(path, data, len, mode, RENAME_NOREPLACE);
 }
 
 struct err *mkdir_parents(const char *path, mode_t mode)

@@ -25,6 +25,9 @@ struct err *write_file_atomic(const char *path, const void *data, size_t len, mo
 /* Removes the temporary files in a folder that killed writers left behind. Call it where nobody else writes. */
 void sweep_temporary_files(const char *folder);
 
+/* The same, but what is there already, be it a link that leads nowhere, is not touched: ERR_OS with EEXIST. */
+struct err *write_file_new(const char *path, const void *data, size_t len, mode_t mode) err_must_check;
+
 /* Writes all of it to a descriptor, however many calls that takes. */
 struct err *write_all(int fd, const void *data, size_t len) err_must_check;
 

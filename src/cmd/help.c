@@ -4,8 +4,8 @@
 #include "cmd/cmd.h"
 
 const struct command *const all_commands[] = {
-	&command_build, &command_vm,   &command_gdb,  &command_console, &command_list,
-	&command_stop,  &command_demo, &command_help, &command_version, NULL,
+	&command_build, &command_vm,   &command_gdb,  &command_console, &command_list, &command_stop,
+	&command_demo,  &command_init, &command_help, &command_version, NULL,
 };
 
 const struct command *command_find(const char *name)
@@ -60,9 +60,10 @@ static void print_flag(const char *flag, char short_flag, const char *arg, const
 static void print_option(const struct option *o)
 {
 	char flag[OPTION_FLAG_MAX];
-	_cleanup_(free) char *help = *o->def && o->type != OPTION_TYPE_BOOL
-					     ? xasprintf("%s [%s.%s: %s]", o->help, o->section, o->name, o->def)
-					     : xasprintf("%s [%s.%s]", o->help, o->section, o->name);
+	const char *def = o->type == OPTION_TYPE_BOOL ? "" : o->def;
+	_cleanup_(free) char *help = *o->section ? xasprintf("%s [%s.%s%s%s]", o->help, o->section, o->name,
+							     *def ? ": " : "", def)
+						 : xstrdup(o->help);
 
 	option_flag(o, flag);
 	print_flag(flag, o->short_flag, o->arg, help);
@@ -75,7 +76,7 @@ static void print_options(enum command_id id)
 		if (options[i].commands & (1U << id))
 			print_option(&options[i]);
 	}
-	if (BUILDING & (1U << id))
+	if (CONFIGURING & (1U << id))
 		print_flag("kconfig", 0, "NAME=VALUE", "kernel option to set: y, m, n, a number or a string [kconfig]");
 	print_flag("help", 'h', "", "this text");
 }
@@ -107,26 +108,12 @@ static void print_overview(void)
 	      stdout);
 }
 
-/* Every option with its default, as a ktb.conf would have it. */
 static void print_config(void)
 {
-	const char *section = "";
+	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
 
-	fputs("# ktb.conf is looked for in the working folder and those above it; the user's own defaults are in\n"
-	      "# $XDG_CONFIG_HOME/ktb/ktb.conf. On the command line each option is --NAME, with - for _.\n",
-	      stdout);
-	for (size_t i = 0; i < OPTIONS_N; i++) {
-		const struct option *o = &options[i];
-
-		if (!streq(section, o->section))
-			printf("\n[%s]\n", o->section);
-		section = o->section;
-		printf("# %s\n", o->help);
-		if (o->type == OPTION_TYPE_CHOICE)
-			printf("# one of: %s\n", o->arg);
-		printf("# %s = %s\n", o->name, o->def);
-	}
-	fputs("\n[kconfig]\n# options of the kernel: y, m, n, a number or a string\n# DEBUG_SPINLOCK = y\n", stdout);
+	config_template(NULL, &b);
+	fputs(buf_str(&b), stdout);
 }
 
 /* --- The sections of the man page that come from the tables, in scdoc's language (scdoc(5)) --- */
@@ -167,7 +154,7 @@ static void print_man_command(const struct command *c)
 		printf("%s*--%s*", separator, flag);
 		separator = ", ";
 	}
-	if (BUILDING & (1U << c->id))
+	if (CONFIGURING & (1U << c->id))
 		printf("%s*--kconfig*", separator);
 	if (*separator == ',')
 		fputs(".\n\n", stdout);
@@ -191,6 +178,20 @@ static void print_man_users(unsigned int commands)
 	fputs(".\n", stdout);
 }
 
+static void print_man_place(const struct option *o)
+{
+	fputs("In ktb.conf: *", stdout);
+	print_scdoc(o->name);
+	fputs("*; ", stdout);
+	if (*o->def) {
+		fputs("the default is ", stdout);
+		print_scdoc(o->def);
+	} else {
+		fputs("empty by default", stdout);
+	}
+	fputs(". ", stdout);
+}
+
 static void print_man_option(const struct option *o)
 {
 	char flag[OPTION_FLAG_MAX];
@@ -207,16 +208,9 @@ static void print_man_option(const struct option *o)
 	}
 	fputs("\n\t", stdout);
 	print_scdoc(o->help);
-	fputs(".\n\n\tIn ktb.conf: *", stdout);
-	print_scdoc(o->name);
-	fputs("*; ", stdout);
-	if (*o->def) {
-		fputs("the default is ", stdout);
-		print_scdoc(o->def);
-	} else {
-		fputs("empty by default", stdout);
-	}
-	fputs(". ", stdout);
+	fputs(".\n\n\t", stdout);
+	if (*o->section)
+		print_man_place(o);
 	print_man_users(o->commands);
 }
 
@@ -229,6 +223,8 @@ static void print_man_sections(void)
 		print_man_command(*c);
 	fputs("\n# OPTIONS\n", stdout);
 	for (size_t i = 0; i < OPTIONS_N; i++) {
+		if (!*options[i].section)
+			continue;
 		if (!streq(section, options[i].section))
 			printf("\n## Section [%s]\n", options[i].section);
 		section = options[i].section;
@@ -238,8 +234,13 @@ static void print_man_sections(void)
 	      "\tkernel option to set: y, m, n, a number or a string.\n\n"
 	      "\tIn ktb.conf: lines _NAME = VALUE_. ",
 	      stdout);
-	print_man_users(BUILDING);
-	fputs("\n## On the command line only\n\n*-h*, *--help*\n\twhat *ktb help* says about the command.\n", stdout);
+	print_man_users(CONFIGURING);
+	fputs("\n## On the command line only\n", stdout);
+	for (size_t i = 0; i < OPTIONS_N; i++) {
+		if (!*options[i].section)
+			print_man_option(&options[i]);
+	}
+	fputs("\n*-h*, *--help*\n\twhat *ktb help* says about the command.\n", stdout);
 }
 
 static struct err *cmd_help(struct config *cfg, const struct strv *positional, const struct strv *rest, int *ret_status)

@@ -41,6 +41,12 @@ static struct err *run_help_for(const struct command *c, struct config *cfg, int
 	return command_help.run(cfg, &topic, &none, ret_status);
 }
 
+/* Help must be there even where ktb.conf is broken, and so must what writes a new one. */
+static bool needs_no_config(enum command_id id)
+{
+	return id == COMMAND_HELP || id == COMMAND_VERSION || id == COMMAND_COMPLETION || id == COMMAND_INIT;
+}
+
 static struct err *run(int argc, char *const *argv, int *ret_status)
 {
 	_cleanup_(config_destroy) struct config *cfg = config_create();
@@ -51,8 +57,7 @@ static struct err *run(int argc, char *const *argv, int *ret_status)
 
 	if (!c)
 		return unknown_command(name);
-	/* Help must be there even where ktb.conf is broken. */
-	if (c->id != COMMAND_HELP && c->id != COMMAND_VERSION)
+	if (!needs_no_config(c->id))
 		TRY(config_load(cfg));
 	TRY(config_parse_args(cfg, c->id, argc > 2 ? argc - 2 : 0, argv + MIN(argc, 2), &positional, &rest, &help));
 	if (help)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/util.h"
 #include "config/options.h"
@@ -33,6 +34,12 @@ DEFINE_CLEANUP(struct config *, config_destroy);
 struct err *config_load_file(struct config *c, const char *path) err_must_check;
 /* The same from memory; path is for messages and for relative paths. Pure: this is what is fuzzed. */
 struct err *config_parse(struct config *c, const char *path, const char *data, size_t len) err_must_check;
+
+/*
+ * Adds the text of a ktb.conf with every option, its help and its default, all commented out: it means what no file at
+ * all means. With `source`, which is as it shall stand there (NULL: none), kernel.source is set to that.
+ */
+void config_template(const char *source, struct buf *b);
 
 /* Finds ktb.conf in the folder or the nearest one above it. NULL if there is none; the caller frees it. */
 char *config_find(const char *folder);

@@ -9,6 +9,11 @@ const struct option options[OPTIONS_N] = {
 #undef OPTION
 };
 
+bool option_is_list(enum option_type type)
+{
+	return type == OPTION_TYPE_LIST || type == OPTION_TYPE_PATH_LIST;
+}
+
 void option_flag(const struct option *o, char ret[OPTION_FLAG_MAX])
 {
 	snprintf(ret, OPTION_FLAG_MAX, "%s", o->name);

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum option_type {
@@ -26,6 +27,11 @@ enum command_id {
 	COMMAND_STOP,
 	COMMAND_GDB,
 	COMMAND_DEMO,
+	COMMAND_INIT,
+	COMMAND_SOURCE,
+	COMMAND_CONFIG,
+	COMMAND_CLEAN,
+	COMMAND_COMPLETION,
 	COMMAND_HELP,
 	COMMAND_VERSION,
 };
@@ -33,6 +39,8 @@ enum command_id {
 #define CMD(name) (1U << COMMAND_##name)
 #define CMD_ALL (~0U)
 #define BUILDING (CMD(BUILD) | CMD(VM) | CMD(DEMO))
+#define CONFIGURING (BUILDING | CMD(CONFIG))
+#define SOURCING (CONFIGURING | CMD(SOURCE))
 #define BOOTING (CMD(VM) | CMD(DEMO))
 #define RUNNING (CMD(VM) | CMD(CONSOLE) | CMD(STOP) | CMD(GDB))
 
@@ -44,9 +52,9 @@ enum option_id {
 };
 
 struct option {
-	const char *section;
-	const char *name; /* with _; on the command line - */
-	char short_flag;  /* 0: none */
+	const char *section; /* "": on the command line only */
+	const char *name;    /* with _; on the command line - */
+	char short_flag;     /* 0: none */
 	enum option_type type;
 	const char *def;
 	const char *arg; /* what the value is called, or the words of a choice with | between them */
@@ -55,6 +63,8 @@ struct option {
 };
 
 extern const struct option options[OPTIONS_N];
+
+bool option_is_list(enum option_type type);
 
 /* The flag without its two dashes, in a static-sized buffer of the caller. */
 #define OPTION_FLAG_MAX 32

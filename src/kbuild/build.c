@@ -17,6 +17,7 @@
 #include "kbuild/objects.h"
 #include "kbuild/source.h"
 #include "kbuild/toolchain.h"
+#include "kbuild/tree.h"
 
 /*
  * The way in which kernels are built. Part of the key: a change that makes other kernels of the same inputs raises it.
@@ -75,24 +76,15 @@ static struct err *make_key(struct build *b)
 	return NULL;
 }
 
-/* make takes neither in the name of a folder; the kernel's Makefile says so for the source. */
-static struct err *check_name(const char *path)
-{
-	if (strpbrk(path, " :\t\n"))
-		return err_create(ERR_USAGE, "%s: make can't build in folders with spaces or colons in their names",
-				  path);
-	return NULL;
-}
-
 static struct err *identify(const struct kbuild_params *p, struct build *b)
 {
 	b->params = p;
 	b->source = (struct source)SOURCE_INIT;
 	b->configuration = (struct configuration){ p->base, p->requests, p->allow_dropped };
-	TRY(check_name(p->cache));
+	TRY(tree_check_name(p->cache));
 	TRY(source_find(p->source, p->sha256, p->cache, &b->source));
 	if (b->source.kind == SOURCE_TREE)
-		TRY(check_name(b->source.path));
+		TRY(tree_check_name(b->source.path));
 	TRY(toolchain_find(p->cc, p->ccache, &b->toolchain));
 	TRY(configuration_hash(&b->configuration, &b->config));
 	TRY(make_key(b));

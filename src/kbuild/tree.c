@@ -40,6 +40,15 @@ struct err *tree_check(const char *path)
 	return NULL;
 }
 
+/* make takes neither in the name of a folder; the kernel's Makefile says so for the source. */
+struct err *tree_check_name(const char *path)
+{
+	if (strpbrk(path, " :\t\n"))
+		return err_create(ERR_USAGE, "%s: make can't build in folders with spaces or colons in their names",
+				  path);
+	return NULL;
+}
+
 /* The same question as in the rule "outputmakefile" of the kernel's Makefile. */
 struct err *tree_check_clean(const char *path)
 {

@@ -11,6 +11,9 @@
 /* ERR_USAGE unless the folder is a kernel tree that can be read. */
 struct err *tree_check(const char *path) err_must_check;
 
+/* ERR_USAGE if make can't take the path: it has spaces or colons. */
+struct err *tree_check_name(const char *path) err_must_check;
+
 /* ERR_USAGE if a kernel was built inside the tree: Kbuild then refuses to build elsewhere. */
 struct err *tree_check_clean(const char *path) err_must_check;
 

@@ -23,7 +23,9 @@ refused 'name in the wrong section' '[kernel]
 
 cpus = 1' "ktb\.conf:3: no option 'cpus' in \[kernel\]; did you mean 'cpus' in \[vm\]"
 refused 'unknown section' '[machine]
-abcdefgh = 1' "ktb\.conf:2: no option 'abcdefgh' in \[machine\]"
+abcdefgh = 1' "ktb\.conf:1: no section \[machine\]; ktb help ktb\.conf lists them all"
+refused 'section misspelt' '[kernel]
+[outptu]' "ktb\.conf:2: no section \[outptu\]; did you mean \[output\]"
 refused 'no section' 'cpus = 1' "ktb\.conf:1: 'cpus' stands before any \[section\]"
 refused 'bad size' '[vm]
 memory = lots' "ktb\.conf:2: memory: 'lots' is not a size"

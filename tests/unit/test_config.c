@@ -65,8 +65,12 @@ static void each_option_is_fit_for_use(void **state)
 		assert_true(options[i].commands != 0);
 		assert_true(*options[i].help);
 		for (size_t j = 0; j < i; j++) {
-			assert_string_not_equal(options[i].name, options[j].name);
-			if (options[i].short_flag && (options[i].commands & options[j].commands))
+			bool alone = !(options[i].commands & options[j].commands);
+
+			/* Only what is never in a file may share its name, and then not on one command line. */
+			if (*options[i].section || *options[j].section || !alone)
+				assert_string_not_equal(options[i].name, options[j].name);
+			if (options[i].short_flag && !alone)
 				assert_int_not_equal(options[i].short_flag, options[j].short_flag);
 		}
 	}
@@ -190,10 +194,14 @@ static void says_what_is_wrong_and_where(void **state)
 		       "/etc/x/ktb.conf:3: no option 'memroy' in [vm]; did you mean 'memory' in [vm]?");
 	assert_refused("[kernel]\nmemory = 1G\n",
 		       "/etc/x/ktb.conf:2: no option 'memory' in [kernel]; did you mean 'memory' in [vm]?");
-	assert_refused("[vmm]\ncpus = 1\n",
-		       "/etc/x/ktb.conf:2: no option 'cpus' in [vmm]; did you mean 'cpus' in [vm]?");
+	assert_refused("[vmm]\ncpus = 1\n", "/etc/x/ktb.conf:1: no section [vmm]; did you mean [vm]?");
+	assert_refused("[vm]\n\n[kconfg]\n", "/etc/x/ktb.conf:3: no section [kconfg]; did you mean [kconfig]?");
+	assert_refused("[]\n", "/etc/x/ktb.conf:1: no section []; did you mean [vm]?");
+	assert_refused("[machines]\n", "/etc/x/ktb.conf:1: no section [machines]; ktb help ktb.conf lists them all");
+	assert_refused("[vm]\nall = yes\n",
+		       "/etc/x/ktb.conf:2: no option 'all' in [vm]; ktb help ktb.conf lists them all");
 	assert_refused("[vm]\nabcdefghijkl = 1\n",
-		       "/etc/x/ktb.conf:2: no option 'abcdefghijkl' in [vm]; ktb help lists them all");
+		       "/etc/x/ktb.conf:2: no option 'abcdefghijkl' in [vm]; ktb help ktb.conf lists them all");
 	assert_refused("cpus = 1\n", "/etc/x/ktb.conf:1: 'cpus' stands before any [section]; did you mean [vm]?");
 	assert_refused("[vm]\nmemory = lots\n",
 		       "/etc/x/ktb.conf:2: memory: 'lots' is not a size (a number with K, M, G or T behind it)");
@@ -308,6 +316,7 @@ static void refuses_arguments(void **state)
 	assert_args_refused(COMMAND_VM, "-Z", "unknown option -Z");
 	assert_args_refused(COMMAND_VM, "-wZ", "unknown option -Z");
 	assert_args_refused(COMMAND_LIST, "--memory 1G", "--memory means nothing to this command");
+	assert_args_refused(COMMAND_LIST, "--force", "--force means nothing to this command");
 	assert_args_refused(COMMAND_LIST, "--kconfig A=y", "unknown option --kconfig");
 	assert_args_refused(COMMAND_VM, "--memory", "--memory needs a value: SIZE");
 	assert_args_refused(COMMAND_VM, "-m", "-m needs a value: SIZE");
@@ -317,6 +326,78 @@ static void refuses_arguments(void **state)
 	assert_args_refused(COMMAND_VM, "-c x", "-c: 'x' is not a number");
 	assert_args_refused(COMMAND_VM, "--wait=x", "--wait: 'x' is neither yes nor no");
 	assert_args_refused(COMMAND_VM, "--accel=xen", "--accel: 'xen' is not one of auto|kvm|tcg");
+}
+
+static void a_name_means_what_its_command_says(void **state)
+{
+	_cleanup_(config_destroy) struct config *c = config_create();
+	_cleanup_(strv_deinit) struct strv positional = STRV_INIT, rest = STRV_INIT;
+	bool help;
+
+	(void)state;
+	assert_null(parse_args(c, COMMAND_STOP, "--all", &positional, &rest, &help));
+	assert_true(config_bool(c, OPT_VM_ALL));
+	assert_false(config_bool(c, OPT_CLEAN_ALL));
+	assert_null(parse_args(c, COMMAND_CLEAN, "--all", &positional, &rest, &help));
+	assert_true(config_bool(c, OPT_CLEAN_ALL));
+}
+
+static void assert_same(const struct config *a, const struct config *b)
+{
+	for (size_t i = 0; i < OPTIONS_N; i++) {
+		enum option_id id = (enum option_id)i;
+		const char *text_a = config_string(a, id), *text_b = config_string(b, id);
+
+		assert_int_equal(config_list(a, id)->n, config_list(b, id)->n);
+		assert_int_equal(config_number(a, id), config_number(b, id));
+		assert_string_equal(text_a ? text_a : "", text_b ? text_b : "");
+	}
+}
+
+/* Takes the # away in front of each setting; *ret_n of them. */
+static char *uncomment(const char *text, size_t *ret_n)
+{
+	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+
+	*ret_n = 0;
+	while (*text) {
+		size_t n = strcspn(text, "\n"), name = strspn(text + 2, "abcdefghijklmnopqrstuvwxyz_0123456789");
+
+		if (text[0] == '#' && name && strncmp(text + 2 + name, " =", 2) == 0) {
+			text += 2;
+			n -= 2;
+			*ret_n += 1;
+		}
+		buf_append(&b, text, n + 1);
+		text += n + 1;
+	}
+	return buf_steal(&b);
+}
+
+static void the_template_means_the_defaults(void **state)
+{
+	_cleanup_(config_destroy) struct config *defaults = config_create(), *c = config_create();
+	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+	_cleanup_(free) char *active = NULL;
+	size_t n, in_files = 0;
+
+	(void)state;
+	config_template(NULL, &b);
+	assert_null(config_parse(c, "/x/ktb.conf", buf_str(&b), b.len));
+	assert_same(c, defaults);
+	for (size_t i = 0; i < OPTIONS_N; i++) {
+		assert_null(config_origin(c, (enum option_id)i));
+		in_files += *options[i].section != '\0';
+	}
+	active = uncomment(buf_str(&b), &n);
+	assert_int_equal(n, in_files);
+	assert_null(config_parse(c, "/x/ktb.conf", active, strlen(active)));
+	assert_same(c, defaults);
+	assert_non_null(config_origin(c, OPT_OUTPUT_VERBOSE));
+	buf_clear(&b);
+	config_template("../linux", &b);
+	assert_null(config_parse(c, "/x/ktb.conf", buf_str(&b), b.len));
+	assert_string_equal(config_string(c, OPT_KERNEL_SOURCE), "/x/../linux");
 }
 
 static void sets_one_value(void **state)
@@ -364,6 +445,13 @@ static void finds_and_loads_files(void **state)
 	assert_int_equal(config_number(c, OPT_VM_MEMORY), 3072 * MIB);
 	fragment = xasprintf("%s/x.config", project);
 	assert_string_equal(config_list(c, OPT_KERNEL_FRAGMENTS)->v[0], fragment);
+	/* In its own folder the user's file isn't read twice. */
+	write_text(user, "ktb.conf", "[vm]\nappend = once\n");
+	assert_int_equal(chdir(user), 0);
+	config_destroy(c);
+	c = config_create();
+	assert_null(config_load(c));
+	assert_int_equal(config_list(c, OPT_VM_APPEND)->n, 1);
 	assert_int_equal(chdir(cwd), 0);
 	assert_null(config_find("/nonexistent/folder"));
 	err_ignore(remove_tree(folder));
@@ -384,6 +472,8 @@ int main(void)
 		cmocka_unit_test(survives_what_is_no_text),
 		cmocka_unit_test(takes_arguments),
 		cmocka_unit_test(refuses_arguments),
+		cmocka_unit_test(a_name_means_what_its_command_says),
+		cmocka_unit_test(the_template_means_the_defaults),
 		cmocka_unit_test(sets_one_value),
 		cmocka_unit_test(finds_and_loads_files),
 	};

@@ -68,6 +68,21 @@ static void writes_and_reads(void **state)
 	assert_int_equal(b.len, 0);
 }
 
+static void writes_only_what_is_new(void **state)
+{
+	_cleanup_(free) char *path = in_folder("new"), *link_path = in_folder("dangling");
+	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+
+	(void)state;
+	assert_null(write_file_new(path, "1", 1, 0600));
+	assert_fails(write_file_new(path, "2", 1, 0600), ERR_OS, EEXIST);
+	assert_null(read_file(path, 10, &b));
+	assert_string_equal(buf_str(&b), "1");
+	assert_int_equal(symlink("nowhere", link_path), 0);
+	assert_fails(write_file_new(link_path, "2", 1, 0600), ERR_OS, EEXIST);
+	assert_false(file_exists(link_path));
+}
+
 static void reads_no_more_than_asked(void **state)
 {
 	_cleanup_(free) char *path = in_folder("big");
@@ -270,6 +285,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_and_reads),
+		cmocka_unit_test(writes_only_what_is_new),
 		cmocka_unit_test(reads_no_more_than_asked),
 		cmocka_unit_test(a_failed_write_leaves_nothing),
 		cmocka_unit_test(what_killed_writers_left_is_swept),
