@@ -221,22 +221,60 @@ char *find_program(const char *name)
 	return NULL;
 }
 
-struct err *lock_file(const char *path, bool nonblock, void (*waiting)(void *data), void *data, int *ret)
+/* False if another process holds it, with nonblock. */
+static bool take_lock(int fd, int operation)
 {
-	_cleanup_(close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	while (flock(fd, operation) < 0) {
+		if (errno != EINTR)
+			return false;
+	}
+	return true;
+}
 
-	if (fd < 0)
-		return err_os(errno, "open %s", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK || nonblock)
-			return err_os(errno, "lock %s", path);
-		if (waiting)
-			waiting(data);
-		while (flock(fd, LOCK_EX) < 0) {
-			if (errno != EINTR)
+static bool is_at(int fd, const char *path)
+{
+	struct stat own, there;
+
+	return fstat(fd, &own) == 0 && stat(path, &there) == 0 && own.st_dev == there.st_dev &&
+	       own.st_ino == there.st_ino;
+}
+
+/* operation: LOCK_EX or LOCK_SH. */
+static struct err *lock(const char *path, int flags, int operation, bool nonblock, void (*waiting)(void *data),
+			void *data, int *ret)
+{
+	for (;;) {
+		_cleanup_(close) int fd = open(path, flags | O_CLOEXEC, 0600);
+
+		if (fd < 0)
+			return err_os(errno, "open %s", path);
+		if (!take_lock(fd, operation | LOCK_NB)) {
+			if (errno != EWOULDBLOCK || nonblock)
+				return err_os(errno, "lock %s", path);
+			if (waiting)
+				waiting(data);
+			waiting = NULL;
+			if (!take_lock(fd, operation))
 				return err_os(errno, "lock %s", path);
 		}
+		if (is_at(fd, path)) {
+			*ret = steal_fd(&fd);
+			return NULL;
+		}
 	}
-	*ret = steal_fd(&fd);
-	return NULL;
+}
+
+struct err *lock_file(const char *path, bool nonblock, void (*waiting)(void *data), void *data, int *ret)
+{
+	return lock(path, O_RDWR | O_CREAT, LOCK_EX, nonblock, waiting, data, ret);
+}
+
+struct err *lock_file_shared(const char *path, int *ret)
+{
+	return lock(path, O_RDWR | O_CREAT, LOCK_SH, false, NULL, NULL, ret);
+}
+
+struct err *hold_file(const char *path, int *ret)
+{
+	return lock(path, O_RDONLY, LOCK_SH, false, NULL, NULL, ret);
 }

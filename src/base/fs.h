@@ -56,7 +56,14 @@ char *find_program(const char *name);
 /*
  * Takes an exclusive lock (flock) on the file at path, which is created if need be, and returns its descriptor;
  * closing it gives the lock up, and so does the death of the process. If another process holds it: calls `waiting`
- * once (may be NULL) and waits. With nonblock: ERR_OS with EWOULDBLOCK instead.
+ * once (may be NULL) and waits. With nonblock: ERR_OS with EWOULDBLOCK instead. A file that was removed while we waited
+ * is no lock any more: then the one at path now is taken, and if its folder went too, that is ERR_OS with ENOENT.
  */
 struct err *lock_file(const char *path, bool nonblock, void (*waiting)(void *data), void *data, int *ret)
 	err_must_check;
+
+/* The same shared with others who hold it so, as a sign that something is in use. Waits. */
+struct err *lock_file_shared(const char *path, int *ret) err_must_check;
+
+/* The same on a file that must be there: ERR_OS with ENOENT if it isn't, or went before we had it. */
+struct err *hold_file(const char *path, int *ret) err_must_check;

@@ -14,7 +14,7 @@
 #include "supervisor/relay.h"
 #include "vm/kvm_probe.h"
 
-enum { END_TIMEOUT_MS = 10000, CONSOLE_LOG_MAX = 128 << 20, MEMORY_MIN_MB = 64, CPUS_MAX = 255 };
+enum { END_TIMEOUT_MS = 10000, CONSOLE_LOG_MAX = 128 << 20, MEMORY_MIN_MB = 64, CPUS_MAX = 255, HOLD_TRIES = 10 };
 
 /* --- What the VM is made of --- */
 
@@ -168,6 +168,36 @@ static struct err *choose_kernel(const struct config *cfg, const struct manifest
 	return NULL;
 }
 
+struct boot_hold {
+	struct kbuild_result *kernel;
+	int image_fd; /* -1: none */
+};
+
+static void hold_destroy(struct boot_hold *h)
+{
+	if (!h)
+		return;
+	kbuild_result_destroy(h->kernel);
+	closep(&h->image_fd);
+	free(h);
+}
+
+/* Who cleans the cache may take the image away before we hold it. */
+static struct err *hold_image(const struct config *cfg, const struct manifest *kernel, struct boot *b)
+{
+	struct err *e = NULL;
+
+	for (int i = 0; i < HOLD_TRIES; i++) {
+		err_destroy(e);
+		free(steal(&b->initrd));
+		TRY(build_image(cfg, kernel, &b->initrd));
+		e = hold_file(b->initrd, &b->hold->image_fd);
+		if (!e || err_errno(e) != ENOENT)
+			return e;
+	}
+	return e;
+}
+
 struct err *boot_prepare(const struct config *cfg, const struct terminal *size_of, struct boot *ret)
 {
 	_cleanup_(boot_deinit) struct boot b = { 0 };
@@ -183,7 +213,9 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 	TRY(build_kernel(cfg, &built));
 	kernel = &built->kernel;
 	TRY(choose_accel(cfg, p));
-	TRY(build_image(cfg, kernel, &b.initrd));
+	b.hold = xcalloc(1, sizeof(*b.hold));
+	b.hold->image_fd = -1;
+	TRY(hold_image(cfg, kernel, &b));
 	TRY(choose_kernel(cfg, kernel, &b.kernel));
 	b.cmdline = make_cmdline(cfg, size_of, streq(b.kernel, kernel->bzimage));
 	for (size_t i = 0; i < config_list(cfg, OPT_VM_QEMU_ARGS)->n; i++)
@@ -199,6 +231,7 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 	p->serve = relay_run;
 	b.record = make_record(cfg, &b, kernel);
 	p->vm.name = b.record->name;
+	b.hold->kernel = steal(&built);
 	b.name_option = streq(name, options[OPT_VM_NAME].def) ? xstrdup("") : xasprintf(" --name %s", name);
 	p->name_option = b.name_option;
 	*ret = b;
@@ -216,6 +249,7 @@ void boot_deinit(struct boot *b)
 	free(b->cmdline);
 	free(b->name_option);
 	strv_deinit(&b->qemu_args);
+	hold_destroy(b->hold);
 	*b = (struct boot){ 0 };
 }
 

@@ -13,6 +13,7 @@ struct boot {
 	/* What params points into. */
 	char *kernel, *initrd, *cmdline, *name_option;
 	struct strv qemu_args;
+	struct boot_hold *hold; /* what the VM uses of the cache stays there as long as a process has this */
 };
 
 /*

@@ -96,31 +96,41 @@ static struct err *merge_requests(const struct config *cfg, struct fragment_set 
 	return NULL;
 }
 
-/* Calls kbuild_run() with what the configuration says. */
-static struct err *run_build(const struct config *cfg, struct kbuild_result **ret)
+/* What the configuration says of the kernel, and the storage for that. */
+struct kernel_params {
+	struct fragment_set *requests;
+	char *cache;
+	struct kbuild_params kbuild;
+};
+
+static void kernel_params_deinit(struct kernel_params *p)
 {
-	_cleanup_(fragment_set_destroy) struct fragment_set *requests = fragment_set_create();
-	const char *base = config_string(cfg, OPT_KERNEL_BASE);
-	_cleanup_(free) char *cache = NULL;
-	const char *cc = config_string(cfg, OPT_KERNEL_CC);
+	fragment_set_destroy(p->requests);
+	free(p->cache);
+}
+DEFINE_CLEANUP_STORAGE(struct kernel_params, kernel_params_deinit);
+
+static struct err *read_params(const struct config *cfg, struct kernel_params *p)
+{
+	const char *base = config_string(cfg, OPT_KERNEL_BASE), *cc = config_string(cfg, OPT_KERNEL_CC);
 
 	if (!base)
 		return err_create(ERR_USAGE, "--base: expected tiny, defconfig, or a configuration file");
-	TRY(cache_dir(&cache));
-	TRY(merge_requests(cfg, requests));
-	const struct kbuild_params p = {
+	TRY(cache_dir(&p->cache));
+	p->requests = fragment_set_create();
+	TRY(merge_requests(cfg, p->requests));
+	p->kbuild = (struct kbuild_params){
 		.source = config_string(cfg, OPT_KERNEL_SOURCE),
 		.sha256 = config_string(cfg, OPT_KERNEL_SHA256),
 		.base = base,
-		.requests = requests,
+		.requests = p->requests,
 		.cc = cc ? cc : "gcc",
 		.ccache = config_bool(cfg, OPT_KERNEL_CCACHE),
 		.jobs = (unsigned int)MIN(config_number(cfg, OPT_KERNEL_JOBS), UINT64_C(1024)),
 		.allow_dropped = config_bool(cfg, OPT_KERNEL_ALLOW_DROPPED),
-		.cache = cache,
+		.cache = p->cache,
 	};
-
-	return kbuild_run(&p, ret);
+	return NULL;
 }
 
 /* So that GDB starts as fast the first time as ever after. Nobody waits for it, and nothing fails without. */
@@ -141,9 +151,11 @@ static void start_gdb_index(const struct config *cfg, const struct manifest *m)
 
 struct err *build_kernel(const struct config *cfg, struct kbuild_result **ret)
 {
+	_cleanup_(kernel_params_deinit) struct kernel_params p = { 0 };
 	_cleanup_(free) char *duration = NULL;
 
-	TRY(run_build(cfg, ret));
+	TRY(read_params(cfg, &p));
+	TRY(kbuild_run(&p.kbuild, ret));
 	duration = format_duration((*ret)->duration_ns);
 	if ((*ret)->built) {
 		log_info("kernel %s built in %s", (*ret)->kernel.release, duration);
@@ -151,6 +163,17 @@ struct err *build_kernel(const struct config *cfg, struct kbuild_result **ret)
 		return NULL;
 	}
 	log_debug("kernel %s is up to date (looked for %s)", (*ret)->kernel.release, duration);
+	return NULL;
+}
+
+struct err *build_configuration(const struct config *cfg, struct fragment_set **ret_requests,
+				struct kbuild_configuration **ret)
+{
+	_cleanup_(kernel_params_deinit) struct kernel_params p = { 0 };
+
+	TRY(read_params(cfg, &p));
+	TRY(kbuild_configure(&p.kbuild, ret));
+	*ret_requests = steal(&p.requests);
 	return NULL;
 }
 

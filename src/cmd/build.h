@@ -9,5 +9,12 @@
 /* Builds it, unless it is there; shows progress, and says in one line what came out. Errors: kbuild_run(). */
 struct err *build_kernel(const struct config *cfg, struct kbuild_result **ret) err_must_check;
 
+/*
+ * Its configuration, without building it, and what was asked for. The caller gives *ret_requests back with
+ * fragment_set_destroy(). Errors: kbuild_configure().
+ */
+struct err *build_configuration(const struct config *cfg, struct fragment_set **ret_requests,
+				struct kbuild_configuration **ret) err_must_check;
+
 /* The guest's image: init, busybox, the kernel's modules, the user's files. *ret is its path; the caller frees it. */
 struct err *build_image(const struct config *cfg, const struct manifest *kernel, char **ret) err_must_check;

@@ -24,7 +24,7 @@
  */
 #define RECIPE "1"
 
-enum { MANIFEST_MAX = 1 << 20 };
+enum { MANIFEST_MAX = 1 << 20, HOLD_TRIES = 10 };
 
 /* One kernel that is to be built: what goes into it, and where it is kept. */
 struct build {
@@ -54,10 +54,37 @@ static void build_deinit(struct build *b)
 }
 DEFINE_CLEANUP_STORAGE(struct build, build_deinit);
 
+void kbuild_hold_deinit(struct kbuild_hold *h)
+{
+	closep(&h->build_fd);
+	closep(&h->source_fd);
+	*h = (struct kbuild_hold)KBUILD_HOLD_INIT;
+}
+DEFINE_CLEANUP_STORAGE(struct kbuild_hold, kbuild_hold_deinit);
+
+struct kbuild_hold kbuild_hold_steal(struct kbuild_hold *h)
+{
+	struct kbuild_hold stolen = *h;
+
+	*h = (struct kbuild_hold)KBUILD_HOLD_INIT;
+	return stolen;
+}
+
+char *kbuild_build_lock(const char *folder)
+{
+	return xasprintf("%s/in-use", folder);
+}
+
+char *kbuild_source_lock(const char *cache, const char *id)
+{
+	return xasprintf("%s/source/%s.in-use", cache, id);
+}
+
 void kbuild_result_destroy(struct kbuild_result *r)
 {
 	if (!r)
 		return;
+	kbuild_hold_deinit(&r->hold);
 	manifest_deinit(&r->kernel);
 	free(r);
 }
@@ -80,7 +107,8 @@ static struct err *identify(const struct kbuild_params *p, struct build *b)
 {
 	b->params = p;
 	b->source = (struct source)SOURCE_INIT;
-	b->configuration = (struct configuration){ p->base, p->requests, p->allow_dropped };
+	b->configuration =
+		(struct configuration){ .base = p->base, .requests = p->requests, .allow_dropped = p->allow_dropped };
 	TRY(tree_check_name(p->cache));
 	TRY(source_find(p->source, p->sha256, p->cache, &b->source));
 	if (b->source.kind == SOURCE_TREE)
@@ -94,6 +122,40 @@ static struct err *identify(const struct kbuild_params *p, struct build *b)
 	b->log = xasprintf("%s/build.log", b->folder);
 	b->manifest = xasprintf("%s/manifest.json", b->folder);
 	b->stamp = xasprintf("%s/configured", b->folder);
+	return NULL;
+}
+
+/* Who cleans the cache may take the folder away before we have the lock in it. The lock's time says when it was used. */
+static struct err *hold_folder(const char *folder, const char *path, int *ret)
+{
+	struct err *e = NULL;
+
+	for (int i = 0; i < HOLD_TRIES; i++) {
+		err_destroy(e);
+		TRY(mkdir_parents(folder, 0700));
+		e = lock_file_shared(path, ret);
+		if (!e)
+			futimens(*ret, NULL);
+		if (!e || err_errno(e) != ENOENT)
+			return e;
+	}
+	return e;
+}
+
+/* From here on nobody removes what the kernel is made from, or made in. */
+static struct err *hold(const struct build *b, struct kbuild_hold *ret)
+{
+	_cleanup_(kbuild_hold_deinit) struct kbuild_hold h = KBUILD_HOLD_INIT;
+	_cleanup_(free) char *build_lock = kbuild_build_lock(b->folder), *source_lock = NULL, *id = NULL;
+	_cleanup_(free) char *sources = xasprintf("%s/source", b->params->cache);
+
+	TRY(hold_folder(b->folder, build_lock, &h.build_fd));
+	if (b->source.kind == SOURCE_TARBALL) {
+		id = xasprintf("%.16s", b->source.sha256.hex);
+		source_lock = kbuild_source_lock(b->params->cache, id);
+		TRY(hold_folder(sources, source_lock, &h.source_fd));
+	}
+	*ret = kbuild_hold_steal(&h);
 	return NULL;
 }
 
@@ -281,29 +343,49 @@ static struct err *clean_up_after_killed_run(const struct build *b, size_t *ret_
 	return NULL;
 }
 
-/* In the locked folder. */
-static struct err *build_here(struct build *b, struct manifest *ret)
-{
-	_cleanup_(strv_deinit) struct strv env = STRV_INIT, variables = STRV_INIT;
-	_cleanup_(buf_deinit) struct buf config = BUF_INIT;
-	struct make m = { .tree = b->source.tree, .out = b->out, .log = b->log, .variables = &variables };
-	uint64_t start = now_ns();
+/* What make needs to know. Strings are the caller's. */
+struct make_setup {
+	struct strv env, variables;
+	struct make make;
+};
 
+static void make_setup_deinit(struct make_setup *s)
+{
+	strv_deinit(&s->env);
+	strv_deinit(&s->variables);
+}
+DEFINE_CLEANUP_STORAGE(struct make_setup, make_setup_deinit);
+
+/* In the locked folder: after this, what is there is no longer taken for a complete kernel. */
+static struct err *begin(const struct build *b, struct make_setup *s)
+{
+	s->make = (struct make){ .tree = b->source.tree, .out = b->out, .log = b->log, .variables = &s->variables };
 	if (unlink(b->manifest) < 0 && errno != ENOENT)
 		return err_os(errno, "remove %s", b->manifest);
 	TRY(mkdir_parents(b->out, 0700));
-	TRY(clean_up_after_killed_run(b, &m.objects_done));
+	TRY(clean_up_after_killed_run(b, &s->make.objects_done));
 	TRY(write_file_atomic(b->log, "", 0, 0600));
-	TRY(environment_prepare(&b->toolchain, b->folder, b->out, &env, &variables));
-	m.env = (const char *const *)env.v;
-	progress_init(&m.progress);
-	TRY(configure(&m, &b->configuration, &b->config, b->stamp, &b->dropped));
+	TRY(environment_prepare(&b->toolchain, b->folder, b->out, &s->env, &s->variables));
+	s->make.env = (const char *const *)s->env.v;
+	progress_init(&s->make.progress);
+	return NULL;
+}
+
+/* In the locked folder. */
+static struct err *build_here(struct build *b, struct manifest *ret)
+{
+	_cleanup_(make_setup_deinit) struct make_setup s = { 0 };
+	_cleanup_(buf_deinit) struct buf config = BUF_INIT;
+	uint64_t start = now_ns();
+
+	TRY(begin(b, &s));
+	TRY(configure(&s.make, &b->configuration, &b->config, b->stamp, &b->dropped));
 	TRY(configuration_read(b->out, &config));
 	TRY(toolchain_check_config(buf_str(&config)));
 	b->configure_ns = now_ns() - start;
 	start = now_ns();
-	TRY(run_build(b, &m, buf_str(&config)));
-	TRY(install_modules(b, &m, buf_str(&config)));
+	TRY(run_build(b, &s.make, buf_str(&config)));
+	TRY(install_modules(b, &s.make, buf_str(&config)));
 	b->build_ns = now_ns() - start;
 	return finish(b, ret);
 }
@@ -347,7 +429,9 @@ struct err *kbuild_run(const struct kbuild_params *p, struct kbuild_result **ret
 	uint64_t start = now_ns();
 	bool found;
 
+	r->hold = (struct kbuild_hold)KBUILD_HOLD_INIT;
 	TRY(identify(p, &b));
+	TRY(hold(&b, &r->hold));
 	TRY(look_up(&b, &r->kernel, &found));
 	if (!found) {
 		TRY(check_tools(p->requests));
@@ -356,5 +440,53 @@ struct err *kbuild_run(const struct kbuild_params *p, struct kbuild_result **ret
 	}
 	r->duration_ns = now_ns() - start;
 	*ret = steal(&r);
+	return NULL;
+}
+
+void kbuild_configuration_destroy(struct kbuild_configuration *c)
+{
+	if (!c)
+		return;
+	kbuild_hold_deinit(&c->hold);
+	toolchain_deinit(&c->toolchain);
+	free(c->tree);
+	free(c->out);
+	free(c);
+}
+
+static struct err *configure_locked(struct build *b)
+{
+	const struct make m = { .tree = b->source.tree, .out = b->out };
+	_cleanup_(make_setup_deinit) struct make_setup s = { 0 };
+	_cleanup_(free) char *lock = xasprintf("%s/lock", b->folder);
+	_cleanup_(close) int lock_fd = -1;
+
+	/* One that is being built is not waited for: its configuration stands. */
+	if (configuration_is_current(&m, &b->configuration, &b->config, b->stamp))
+		return NULL;
+	TRY(lock_file(lock, false, say_waiting, NULL, &lock_fd));
+	if (configuration_is_current(&m, &b->configuration, &b->config, b->stamp))
+		return NULL;
+	TRY(check_tools(b->params->requests));
+	TRY(begin(b, &s));
+	return configure(&s.make, &b->configuration, &b->config, b->stamp, &b->dropped);
+}
+
+struct err *kbuild_configure(const struct kbuild_params *p, struct kbuild_configuration **ret)
+{
+	_cleanup_(build_deinit) struct build b = { .params = p };
+	_cleanup_(kbuild_configuration_destroy) struct kbuild_configuration *c = xcalloc(1, sizeof(*c));
+
+	c->hold = (struct kbuild_hold)KBUILD_HOLD_INIT;
+	TRY(identify(p, &b));
+	b.configuration.allow_dropped = b.configuration.silent = true;
+	TRY(hold(&b, &c->hold));
+	TRY(source_prepare(&b.source, p->cache));
+	TRY(configure_locked(&b));
+	c->tree = xstrdup(b.source.tree);
+	c->out = xstrdup(b.out);
+	c->toolchain = b.toolchain;
+	b.toolchain = (struct toolchain)TOOLCHAIN_INIT;
+	*ret = steal(&c);
 	return NULL;
 }

@@ -173,6 +173,14 @@ static bool is_configured(const struct make *m, const struct configuration *c, c
 	return true;
 }
 
+bool configuration_is_current(const struct make *m, const struct configuration *c, const struct digest *wanted,
+			      const char *stamp)
+{
+	size_t dropped;
+
+	return is_configured(m, c, wanted, stamp, &dropped);
+}
+
 static struct err *write_stamp(const struct make *m, const struct digest *wanted, const char *stamp, size_t dropped)
 {
 	_cleanup_(free) char *line = NULL;
@@ -214,12 +222,14 @@ static struct err *judge(const struct configuration *c, const struct kconfig_ver
 	_cleanup_(buf_deinit) struct buf text = BUF_INIT, overridden = BUF_INIT;
 
 	kconfig_verdict_print_overridden(v, c->requests, &overridden);
-	if (overridden.len)
+	if (overridden.len && !c->silent)
 		log_info("%s", strip(overridden.data));
 	*ret_dropped = v->dropped.n;
 	if (!v->dropped.n)
 		return NULL;
 	kconfig_verdict_print(v, &text);
+	if (c->silent)
+		return NULL;
 	if (!c->allow_dropped)
 		return err_create(ERR_USAGE, "%s\n(--allow-dropped builds the kernel all the same)", buf_str(&text));
 	log_warn("%s", buf_str(&text));

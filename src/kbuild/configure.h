@@ -15,6 +15,7 @@ struct configuration {
 	const char *base; /* "tiny", "defconfig", or the path of a configuration file */
 	const struct fragment_set *requests;
 	bool allow_dropped;
+	bool silent; /* say nothing of what was dropped or gave way */
 };
 
 /* A digest of what is asked for: the base, its content if it is a file, and all requests. */
@@ -27,6 +28,10 @@ struct err *configuration_hash(const struct configuration *c, struct digest *ret
  */
 struct err *configure(struct make *m, const struct configuration *c, const struct digest *wanted, const char *stamp,
 		      size_t *ret_dropped) err_must_check;
+
+/* Whether configure() would find nothing to do. Of make only the folders are looked at. */
+bool configuration_is_current(const struct make *m, const struct configuration *c, const struct digest *wanted,
+			      const char *stamp);
 
 /* The text of the .config in the folder. */
 struct err *configuration_read(const char *out, struct buf *ret) err_must_check;

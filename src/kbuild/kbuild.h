@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "kbuild/fragment.h"
 #include "kbuild/manifest.h"
+#include "kbuild/toolchain.h"
 
 struct kbuild_params {
 	const char *source; /* tree or tarball; NULL: the distribution's newest package */
@@ -23,8 +24,26 @@ struct kbuild_params {
 	const char *cache; /* folder for all that is kept */
 };
 
+/*
+ * That a kernel is in use: shared locks on its folder in the cache and, of a tarball, on the unpacked source. Whoever
+ * cleans the cache leaves alone what others hold. They pass on to forks, and end with the last of them.
+ */
+struct kbuild_hold {
+	int build_fd, source_fd;
+};
+
+#define KBUILD_HOLD_INIT                                                                                               \
+	{                                                                                                              \
+		-1, -1                                                                                                 \
+	}
+
+void kbuild_hold_deinit(struct kbuild_hold *h);
+/* Hands it on. */
+struct kbuild_hold kbuild_hold_steal(struct kbuild_hold *h);
+
 struct kbuild_result {
 	struct manifest kernel;
+	struct kbuild_hold hold;
 	bool built;           /* now; false: it was there */
 	uint64_t duration_ns; /* that building took now */
 };
@@ -38,3 +57,24 @@ DEFINE_CLEANUP(struct kbuild_result *, kbuild_result_destroy);
  * where the log is.
  */
 struct err *kbuild_run(const struct kbuild_params *p, struct kbuild_result **ret) err_must_check;
+
+/* A kernel's configuration as it came out, before the kernel is built or after. */
+struct kbuild_configuration {
+	struct kbuild_hold hold;
+	char *tree; /* the source */
+	char *out;  /* its .config is there */
+	struct toolchain toolchain;
+};
+
+void kbuild_configuration_destroy(struct kbuild_configuration *c);
+DEFINE_CLEANUP(struct kbuild_configuration *, kbuild_configuration_destroy);
+
+/*
+ * Configures the kernel as kbuild_run() would, unless that is done already, and builds nothing. That options were dropped
+ * is no error here. The errors of kbuild_run().
+ */
+struct err *kbuild_configure(const struct kbuild_params *p, struct kbuild_configuration **ret) err_must_check;
+
+/* Where in the cache `struct kbuild_hold` locks: the caller frees it. ID is a folder's name in source/. */
+char *kbuild_build_lock(const char *folder);
+char *kbuild_source_lock(const char *cache, const char *id);

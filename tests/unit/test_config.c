@@ -198,8 +198,8 @@ static void says_what_is_wrong_and_where(void **state)
 	assert_refused("[vm]\n\n[kconfg]\n", "/etc/x/ktb.conf:3: no section [kconfg]; did you mean [kconfig]?");
 	assert_refused("[]\n", "/etc/x/ktb.conf:1: no section []; did you mean [vm]?");
 	assert_refused("[machines]\n", "/etc/x/ktb.conf:1: no section [machines]; ktb help ktb.conf lists them all");
-	assert_refused("[vm]\nall = yes\n",
-		       "/etc/x/ktb.conf:2: no option 'all' in [vm]; ktb help ktb.conf lists them all");
+	assert_refused("[vm]\nprint_command = yes\n",
+		       "/etc/x/ktb.conf:2: no option 'print_command' in [vm]; ktb help ktb.conf lists them all");
 	assert_refused("[vm]\nabcdefghijkl = 1\n",
 		       "/etc/x/ktb.conf:2: no option 'abcdefghijkl' in [vm]; ktb help ktb.conf lists them all");
 	assert_refused("cpus = 1\n", "/etc/x/ktb.conf:1: 'cpus' stands before any [section]; did you mean [vm]?");
