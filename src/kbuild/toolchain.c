@@ -189,3 +189,12 @@ struct err *toolchain_check_config(const char *config)
 {
 	return check(config);
 }
+
+struct err *toolchain_check_menuconfig(void)
+{
+	/* Where scripts/kconfig/mconf-cfg.sh looks. */
+	if (have_header("ncurses.h") || have_header("ncursesw/ncurses.h") || have_header("ncurses/ncurses.h"))
+		return NULL;
+	return err_create(ERR_PREREQ, "the kernel's menuconfig needs the header ncurses.h, which this machine lacks.\n"
+				      "Install it: `apt-get install libncurses-dev`");
+}

@@ -38,3 +38,6 @@ struct err *toolchain_check(void) err_must_check;
 
 /* The same for what only some configurations need; `config` is the text of a .config. */
 struct err *toolchain_check_config(const char *config) err_must_check;
+
+/* The same for what `make menuconfig` needs besides. */
+struct err *toolchain_check_menuconfig(void) err_must_check;
