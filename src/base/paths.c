@@ -42,36 +42,39 @@ struct err *own_program(char **ret)
 	return NULL;
 }
 
-/* The first of two places, relative to the program's folder, that exists. */
-static struct err *find_beside(const char *built, const char *installed, const char *what, char **ret)
+/* The first of three places that exists: two relative to the program's folder, one absolute. */
+static struct err *find_data(const char *built, const char *installed, const char *configured, const char *what,
+			     char **ret)
 {
-	const char *const places[] = { built, installed };
-	_cleanup_(free) char *program = NULL;
+	_cleanup_(free) char *program = NULL, *beside = NULL, *moved = NULL;
 	char *slash;
 
 	TRY(own_program(&program));
 	slash = strrchr(program, '/');
 	if (slash)
 		*slash = '\0';
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		_cleanup_(free) char *path = xasprintf("%s/%s", program, places[i]);
+	beside = xasprintf("%s/%s", program, built);
+	moved = xasprintf("%s/%s", program, installed);
 
-		if (file_exists(path)) {
-			*ret = realpath(path, NULL);
-			if (*ret)
-				return NULL;
-		}
+	const char *const places[] = { beside, moved, configured };
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		*ret = realpath(places[i], NULL);
+		if (*ret)
+			return NULL;
 	}
-	return err_create(ERR_PREREQ, "%s: neither %s/%s nor %s/%s exists; install ktb again", what, program, built,
-			  program, installed);
+	return err_create(ERR_PREREQ, "%s: none of %s, %s and %s exists; install ktb again", what, beside, moved,
+			  configured);
 }
 
 struct err *fragments_dir(char **ret)
 {
-	return find_beside("share/kconfig", "../share/ktb/kconfig", "find the built-in Kconfig fragments", ret);
+	return find_data("share/kconfig", "../share/ktb/kconfig", KTB_DATA_DIR "/kconfig",
+			 "find the built-in Kconfig fragments", ret);
 }
 
 struct err *guest_init_path(char **ret)
 {
-	return find_beside("guest/guest-init", "../libexec/ktb/guest-init", "find the guest's init", ret);
+	return find_data("guest/guest-init", "../libexec/ktb/guest-init", KTB_LIBEXEC_DIR "/guest-init",
+			 "find the guest's init", ret);
 }

@@ -9,8 +9,9 @@
 struct err *cache_dir(char **ret) err_must_check;
 
 /*
- * The folder with the built-in Kconfig fragments, and the guest's init: beside the program where it was built, or
- * where it was installed (PREFIX/share/ktb, PREFIX/libexec/ktb). ERR_PREREQ if they are in neither place.
+ * The folder with the built-in Kconfig fragments, and the guest's init: beside the program where it was built; where it
+ * was installed, PREFIX/share/ktb and PREFIX/libexec/ktb, wherever PREFIX has gone since; or else in the folders that
+ * the build was configured for. ERR_PREREQ if they are in none of these places.
  */
 struct err *fragments_dir(char **ret) err_must_check;
 struct err *guest_init_path(char **ret) err_must_check;

@@ -5,6 +5,9 @@
 
 #include "config/config.h"
 
+#define COMPLETES_VMS "@vms"           /* those that run */
+#define COMPLETES_COMMANDS "@commands" /* all of them, and ktb.conf */
+
 struct command {
 	enum command_id id;
 	const char *name;
@@ -13,6 +16,9 @@ struct command {
 	const char *description; /* paragraphs; lines of at most 90 columns */
 	const char *examples;    /* lines "COMMAND  # what for"; the tests run them */
 	bool takes_rest;         /* arguments behind -- */
+	/* What the arguments can be, for completion: words with spaces between them, or one of the two below; NULL: files,
+	 * if there are arguments at all. */
+	const char *completes;
 	/*
 	 * positional: arguments that are no options; rest: those behind --. *ret_status is the exit status on success,
 	 * 0 if it isn't set.

@@ -277,5 +277,6 @@ const struct command command_config = {
 		    "  ktb config explain KASAN\n"
 		    "  ktb config --kconfig DEBUG_SPINLOCK=y --json\n"
 		    "  ktb config edit",
+	.completes = "explain edit",
 	.run = cmd_config,
 };

@@ -241,5 +241,6 @@ const struct command command_console = {
 		"at one VM.",
 	.examples = "  ktb console\n"
 		    "  ktb console test1",
+	.completes = COMPLETES_VMS,
 	.run = cmd_console,
 };

@@ -4,9 +4,9 @@
 #include "cmd/cmd.h"
 
 const struct command *const all_commands[] = {
-	&command_build,   &command_vm,   &command_gdb,    &command_console, &command_list,  &command_stop,
-	&command_demo,    &command_init, &command_source, &command_config,  &command_clean, &command_help,
-	&command_version, NULL,
+	&command_build, &command_vm,         &command_gdb,  &command_console, &command_list,
+	&command_stop,  &command_demo,       &command_init, &command_source,  &command_config,
+	&command_clean, &command_completion, &command_help, &command_version, NULL,
 };
 
 const struct command *command_find(const char *name)
@@ -279,6 +279,7 @@ const struct command command_help = {
 	.description = "With ktb.conf it prints a configuration file with every option at its default.",
 	.examples = "  ktb help vm          # all about ktb vm\n"
 		    "  ktb help ktb.conf    # every option, ready to be put into a ktb.conf",
+	.completes = COMPLETES_COMMANDS,
 	.run = cmd_help,
 };
 

@@ -101,5 +101,6 @@ const struct command command_stop = {
 	.examples = "  ktb stop            # the only VM that runs\n"
 		    "  ktb stop a b        # two by their names\n"
 		    "  ktb stop --all",
+	.completes = COMPLETES_VMS,
 	.run = cmd_stop,
 };
