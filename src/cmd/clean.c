@@ -191,23 +191,13 @@ static void apply(const char *cache, const struct rule *rule, struct cache_items
 	progress_clear(&progress);
 }
 
-static void say_waiting(void *data)
-{
-	(void)data;
-	log_info("another ktb clean is at work; waiting for it");
-}
-
 static struct err *clean(const char *cache, const struct rule *rule, struct cache_items *items, struct rows *rows)
 {
-	_cleanup_(free) char *lock_path = xasprintf("%s/clean.lock", cache);
-	_cleanup_(close) int lock = -1;
 	uint64_t total = total_size(items);
 	struct outcome o = { .left = total };
 	_cleanup_(free) char *freed = NULL, *left = NULL;
 	struct err *e;
 
-	if (items->n && !rule->dry_run)
-		TRY(lock_file(lock_path, false, say_waiting, NULL, &lock));
 	apply(cache, rule, items, rows, &o);
 	e = rows_emit(rows, stdout);
 	freed = format_size(total - o.left);
@@ -234,12 +224,27 @@ static struct err *show(const char *cache, const struct cache_items *items, stru
 	return NULL;
 }
 
+static void say_waiting(void *data)
+{
+	(void)data;
+	log_info("another ktb clean is at work; waiting for it");
+}
+
+/* One at a time: what one lists another may just be removing. */
+static struct err *lock_cache(const char *cache, int *ret)
+{
+	_cleanup_(free) char *path = xasprintf("%s/clean.lock", cache);
+
+	return file_exists(cache) ? lock_file(path, false, say_waiting, NULL, ret) : NULL;
+}
+
 static struct err *cmd_clean(struct config *cfg, const struct strv *positional, const struct strv *rest,
 			     int *ret_status)
 {
 	_cleanup_(rows_destroy) struct rows *rows = rows_create(columns, config_bool(cfg, OPT_OUTPUT_JSON));
 	_cleanup_(cache_items_deinit) struct cache_items items = { 0 };
 	_cleanup_(free) char *cache = NULL;
+	_cleanup_(close) int lock = -1;
 	struct rule rule;
 
 	(void)positional;
@@ -247,6 +252,8 @@ static struct err *cmd_clean(struct config *cfg, const struct strv *positional, 
 	(void)ret_status;
 	TRY(read_rule(cfg, &rule));
 	TRY(cache_dir(&cache));
+	if (rule.any && !rule.dry_run)
+		TRY(lock_cache(cache, &lock));
 	TRY(cache_list(cache, &items));
 	return rule.any ? clean(cache, &rule, &items, rows) : show(cache, &items, rows);
 }
