@@ -275,7 +275,7 @@ const struct command command_config = {
 		       "FILE, or kernel.config beside ktb.conf.",
 	.examples = "  ktb config\n"
 		    "  ktb config explain KASAN\n"
-		    "  ktb config --kconfig DEBUG_SPINLOCK=y --json\n"
+		    "  ktb config --json\n"
 		    "  ktb config edit",
 	.completes = "explain edit",
 	.run = cmd_config,

@@ -6,6 +6,7 @@
 #
 #	<!-- test: run -->			its commands, one after the other
 #	<!-- test: fake source -->		the same, with a kernel in miniature as ~/src/linux; they fail
+#	<!-- test: wrong conf -->		the same, in a folder with a ktb.conf that says memroy in [vm]; they fail
 #	<!-- test: vm -->			the same, while a VM runs in the background
 #	<!-- test: vm, COMMAND -->		and COMMAND has been typed into its shell
 #	<!-- test: terminal -->			its first command in a terminal; what follows a prompt of the guest is typed
@@ -272,6 +273,13 @@ run_readme()
 			run_block "$name" "$block" 2
 			XDG_CACHE_HOME=$cache
 			;;
+		'wrong conf')
+			mkdir -p "$tmp/wrong"
+			printf '[vm]\nmemroy = 4G\n' >"$tmp/wrong/ktb.conf"
+			cd "$tmp/wrong" || exit 1
+			run_block "$name" "$block" 2
+			cd "$tmp/work" || exit 1
+			;;
 		vm | 'vm, '*)
 			need_vm vm
 			[ "$how" = vm ] || type_into vm "${how#vm, }"
@@ -332,6 +340,22 @@ on_console()
 	term_stop
 }
 
+# in_menuconfig COMMAND: opens it and leaves it.
+in_menuconfig()
+{
+	term_start "$1"
+	term_wait 90 'Arrow keys navigate the menu' || not_ok "example: $1: menuconfig" "$(term_screen)"
+	term_send Escape Escape
+	# Some kernels ask even then.
+	term_wait 20 'Do you wish to save|nothing was changed' && term_send Enter
+	if term_wait 20 'nothing was changed'; then
+		ok "example: $1"
+	else
+		not_ok "example: $1" "$(term_screen)"
+	fi
+	term_stop
+}
+
 # example LINE: "COMMAND  # what for"
 example()
 {
@@ -343,6 +367,23 @@ example()
 		XDG_CACHE_HOME=$tmp/cache
 		plain "$command"
 		XDG_CACHE_HOME=$cache
+		;;
+	'ktb init'*)
+		mkdir -p "$tmp/init"
+		cd "$tmp/init" || exit 1
+		plain "$command"
+		cd "$tmp/work" || exit 1
+		;;
+	'ktb clean'*)
+		XDG_CACHE_HOME=$tmp/cache
+		plain "$command"
+		XDG_CACHE_HOME=$cache
+		;;
+	'ktb config edit') in_menuconfig "$command" ;;
+	'ktb source'* | 'ktb config'* | 'ktb completion'* | 'cd "$(ktb source)"') plain "$command" ;;
+	'source <('*)
+		run bash -c "$command"
+		expect_status "example: $command" 0
 		;;
 	'ktb vm --print-command' | 'ktb build'* | 'ktb list'* | 'ktb help'* | 'ktb version'* | 'ktb demo'*) plain "$command" ;;
 	'ktb vm'*' --detach'*)
@@ -406,7 +447,7 @@ run_help()
 		expect "help $name has an example" [ -s "$tmp/examples-$name" ]
 	done <"$tmp/names"
 	# Those that share a VM side by side.
-	for name in build help list version gdb stop console vm demo; do
+	for name in build help list version init source config completion clean gdb stop console vm demo; do
 		cat "$tmp/examples-$name"
 	done >"$tmp/all-examples"
 	expect 'the examples of all commands are tried' \
