@@ -22,6 +22,9 @@ static bool is_default(const struct kconfig_values *v, const struct kconfig_symb
 
 	if (p && p->value->op == KCONFIG_OP_CONSTANT)
 		return streq(p->value->text, value);
+	/* A bare number is written like the name of an option. */
+	if (p && p->value->op == KCONFIG_OP_SYMBOL && !p->value->symbol->entries)
+		return streq(p->value->symbol->name, value);
 	if (s->type != KCONFIG_BOOL && s->type != KCONFIG_TRISTATE)
 		return false;
 	if (p)

@@ -380,7 +380,7 @@ example()
 		XDG_CACHE_HOME=$cache
 		;;
 	'ktb config edit') in_menuconfig "$command" ;;
-	'ktb source'* | 'ktb config'* | 'ktb completion'* | 'cd "$(ktb source)"') plain "$command" ;;
+	'ktb source'* | 'ktb config'* | 'ktb completion'* | 'cd '*) plain "$command" ;;
 	'source <('*)
 		run bash -c "$command"
 		expect_status "example: $command" 0

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "cmd/config_edit.h"
 #include "kbuild/fragment.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -35,11 +36,30 @@ static void check_again(const struct fragment_set *s)
 	}
 }
 
+/* Without an option, a fragment is one that doesn't ask for it. */
+static void check_kept(const char *data, size_t len)
+{
+	_cleanup_(fragment_set_destroy) struct fragment_set *s = fragment_set_create();
+	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+	_cleanup_(strv_deinit) struct strv names = STRV_INIT;
+	struct err *e;
+
+	strv_add(&names, "A");
+	e = config_edit_keep("fuzz", data, len, &names, &b);
+	if (!e)
+		e = fragment_set_parse(s, FRAGMENT_USER, false, "kept", buf_str(&b), b.len);
+	if (e)
+		check(err_code(e) == ERR_BAD_DATA || err_code(e) == ERR_USAGE);
+	err_destroy(e);
+	check(!fragment_set_find(s, "A"));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_(fragment_set_destroy) struct fragment_set *s = fragment_set_create();
 	const char *at = size ? (const char *)data : "", *end = at + size;
 
+	check_kept(at, size);
 	for (int layer = FRAGMENT_BUILTIN; layer <= FRAGMENT_CONFIG; layer++) {
 		const char *stop = memmem(at, (size_t)(end - at), "\n%%\n", 4);
 		struct err *e = fragment_set_parse(s, (enum fragment_layer)layer, false, "fuzz", at,

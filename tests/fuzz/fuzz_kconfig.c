@@ -1,12 +1,14 @@
 /*
  * Fuzzes Kconfig files and what is made of them. A line of "%%" divides the input: the file Kconfig, the text of
- * whatever it sources, and a .config. Of every symbol it is asked why it isn't something else.
+ * whatever it sources, and a .config. Of every symbol it is asked why it isn't something else, and
+ * all that is known.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/util.h"
+#include "kbuild/kconfig_describe.h"
 #include "kbuild/kconfig_visibility.h"
 #include "kbuild/verify.h"
 
@@ -78,6 +80,14 @@ static void explain_symbols(const struct kconfig_values *v, struct kconfig_reade
 	for (const struct kconfig_symbol *s = kconfig_tree_symbols(v->tree); s && n < SYMBOLS_MAX; s = s->next, n++)
 		err_ignore(fragment_set_add(requests, n % 3 ? FRAGMENT_BUILTIN : FRAGMENT_CONFIG, s->name,
 					    values[n % ARRAY_SIZE(values)], "fuzz", 1));
+	for (const struct kconfig_symbol *s = kconfig_tree_symbols(v->tree); s && n; s = s->next, n--) {
+		_cleanup_(kconfig_description_deinit) struct kconfig_description d = { 0 };
+
+		if (!s->entries)
+			continue;
+		kconfig_describe(v, requests, s, &d);
+		check(d.n > 2 && kconfig_find_meant(v->tree, s->name) == s);
+	}
 	kconfig_verify(requests, v->config, reader, &verdict);
 	kconfig_verdict_print(&verdict, &b);
 	kconfig_verdict_print_overridden(&verdict, requests, &b);
