@@ -15,6 +15,7 @@ KTB=${KTB:-$root/.build/ktb}
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/ktb-test.XXXXXX") || exit 1
 tests_passed=0
 tests_failed=0
+terminals=0
 exit_commands=
 status=0
 stdout=
@@ -166,11 +167,13 @@ fake_kernel()
 # term_screen, and term_wait SECONDS REGEX, which is false if the screen didn't show it in time.
 term_tmux()
 {
-	tmux -S "$tmp/tmux" -f /dev/null "$@"
+	tmux -S "$tmp/tmux$terminals" -f /dev/null "$@"
 }
 
+# A new server each time: the one that was stopped last may not be gone yet.
 term_start()
 {
+	terminals=$((terminals + 1))
 	at_exit 'term_stop'
 	term_tmux new-session -d -x 80 -y 24 "$1"
 	term_tmux set-option -g remain-on-exit on >/dev/null

@@ -39,10 +39,9 @@ session()
 	_name=$1
 	shift
 	rm -f "$tmp/$_name.status" "$tmp/$_name.terminal"
-	if [ -S "$tmp/tmux" ]; then
+	if [ "$terminals" -gt 0 ]; then
 		term_tmux kill-server
 		wait_for 10 no_server
-		rm -f "$tmp/tmux"
 	fi
 	term_start "exec sh '$tmp/session.sh' '$tmp/$_name' '$KTB' $*"
 }
