@@ -96,11 +96,13 @@ static struct err *on_end(struct loop_source *source, int fd, short revents, voi
 	return NULL;
 }
 
-static struct err *wait_for_end(struct editor *ed, int *ret_status)
+/* Signals first: from the moment on that something is on the terminal, a Ctrl-C must find us ready. */
+static struct err *run_to_end(struct editor *ed, const struct process_options *o, int *ret_status)
 {
 	TRY(loop_add_signal(ed->loop, SIGINT, on_signal, ed));
 	TRY(loop_add_signal(ed->loop, SIGTERM, on_signal, ed));
 	TRY(loop_add_signal(ed->loop, SIGHUP, on_signal, ed));
+	TRY(process_spawn(o, &ed->make));
 	loop_add_fd(ed->loop, ed->make.pidfd, POLLIN, on_end, ed);
 	TRY(loop_run(ed->loop));
 	return process_wait(&ed->make, ret_status);
@@ -119,8 +121,7 @@ static struct err *run_make(const struct strv *argv, const struct strv *env)
 	o.die_with_parent = true;
 	have_mode = tcgetattr(STDIN_FILENO, &mode) == 0;
 	ed.loop = loop_create();
-	TRY(process_spawn(&o, &ed.make));
-	TRY(wait_for_end(&ed, &status));
+	TRY(run_to_end(&ed, &o, &status));
 	if (!ed.signal_number && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return NULL;
 	/* menuconfig may have had no time to put the terminal back. */
