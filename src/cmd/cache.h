@@ -20,6 +20,8 @@ enum cache_kind {
 	CACHE_TRASH, /* what a removal that was killed left */
 };
 
+#define CACHE_KINDS_N (CACHE_TRASH + 1)
+
 struct cache_item {
 	enum cache_kind kind;
 	char *name;

@@ -10,7 +10,7 @@
 #include "cmd/cache.h"
 #include "cmd/cmd.h"
 
-enum { HOUR = 3600, DAY = 24 * HOUR, WEEK = 7 * DAY, HASH_SHOWN = 16 };
+enum { HOUR = 3600, DAY = 24 * HOUR, WEEK = 7 * DAY, HASH_SHOWN = 16, FEW = 4 };
 
 static const struct rows_column columns[] = {
 	{ "KIND", "kind", ROWS_TEXT },     { "NAME", "name", ROWS_TEXT },
@@ -213,12 +213,51 @@ static struct err *clean(const char *cache, const struct rule *rule, struct cach
 	return e ? e : o.error;
 }
 
-static struct err *show(const char *cache, const struct cache_items *items, struct rows *rows)
+/* Those of one kind in one row. */
+static void add_sum(struct rows *rows, const struct cache_items *items, enum cache_kind kind, size_t n)
+{
+	_cleanup_(free) char *name = xasprintf("(%zu of them)", n), *shown = NULL, *age = NULL;
+	const struct cache_item *oldest = NULL;
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < items->n; i++) {
+		if (items->v[i].kind != kind)
+			continue;
+		size += items->v[i].size;
+		oldest = oldest ? oldest : &items->v[i];
+	}
+	shown = format_size(size);
+	age = format_age(age_of(oldest));
+	rows_begin(rows);
+	rows_str(rows, cache_kind_name(kind));
+	rows_str(rows, name);
+	rows_u64_as(rows, size, shown);
+	rows_u64_as(rows, age_of(oldest), age);
+	rows_str(rows, NULL);
+	rows_str(rows, "--json lists each");
+	rows_str(rows, NULL);
+	rows_bool(rows, false);
+}
+
+/* Small ones that are many would hide the few large ones. */
+static struct err *show(const char *cache, const struct cache_items *items, struct rows *rows, bool json)
 {
 	_cleanup_(free) char *total = format_size(total_size(items));
+	size_t n[CACHE_KINDS_N] = { 0 };
+	bool summed[CACHE_KINDS_N] = { false };
 
 	for (size_t i = 0; i < items->n; i++)
-		add_row(rows, &items->v[i], false);
+		n[items->v[i].kind]++;
+	for (size_t i = 0; i < items->n; i++) {
+		enum cache_kind kind = items->v[i].kind;
+
+		if (json || n[kind] <= FEW || kind == CACHE_BUILD || kind == CACHE_SOURCE) {
+			add_row(rows, &items->v[i], false);
+		} else if (!summed[kind]) {
+			add_sum(rows, items, kind, n[kind]);
+			summed[kind] = true;
+		}
+	}
 	TRY(rows_emit(rows, stdout));
 	log_info("%s in %s; --older-than AGE, --max-size SIZE or --all make room", total, cache);
 	return NULL;
@@ -255,7 +294,8 @@ static struct err *cmd_clean(struct config *cfg, const struct strv *positional, 
 	if (rule.any && !rule.dry_run)
 		TRY(lock_cache(cache, &lock));
 	TRY(cache_list(cache, &items));
-	return rule.any ? clean(cache, &rule, &items, rows) : show(cache, &items, rows);
+	return rule.any ? clean(cache, &rule, &items, rows)
+			: show(cache, &items, rows, config_bool(cfg, OPT_OUTPUT_JSON));
 }
 
 const struct command command_clean = {
@@ -265,7 +305,8 @@ const struct command command_clean = {
 	.summary = "what the cache holds, and room in it",
 	.description =
 		"Alone it lists what the cache holds, what was not used for longest first: kernels (build), unpacked\n"
-		"tarballs (source), images of guests, GDB's indexes, logs. With --older-than, --max-size or --all it\n"
+		"tarballs (source), images of guests, GDB's indexes, logs; many of one kind are one line. With "
+		"--older-than, --max-size or --all it\n"
 		"removes, and lists what is gone. What a running VM, a build or another command uses stays. ccache's\n"
 		"cache is its own.",
 	.examples = "  ktb clean\n"

@@ -196,6 +196,22 @@ expect_equal 'what a running VM uses stays' "$(left)" 'a 5 '
 expect_error 'with its name' "kept: build a{16} \(VM 'old'\)"
 release
 
+# --- Many of them ---
+
+make_cache
+mkdir -p "$cache/logs"
+i=0
+while [ "$i" -lt 9 ]; do
+	echo "$i" >"$cache/logs/vm$i.log"
+	i=$((i + 1))
+done
+run "$KTB" clean
+expect_match 'small ones that are many are one line' '^log +\([0-9]+ of them\) +1.0 MB '
+expect_equal 'and only one' "$(printf '%s\n' "$stdout" | grep -c '^log ')" 1
+expect_match 'large ones have one each' '^build +aaaaaaaaaaaaaaaa '
+run "$KTB" clean --json
+expect 'as all have in JSON' [ "$(printf '%s\n' "$stdout" | grep -c '"kind": "log"')" -ge 9 ]
+
 # --- Killed in the middle ---
 
 make_cache
