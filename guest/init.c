@@ -27,9 +27,11 @@
 
 #include "console.h"
 #include "control.h"
+#include "modules.h"
 #include "mounts.h"
 #include "net.h"
 #include "options.h"
+#include "root.h"
 #include "shutdown.h"
 #include "util.h"
 
@@ -171,8 +173,17 @@ int main(void)
 	reboot(RB_DISABLE_CAD);
 	mount_first();
 	options = read_options();
+	modules_load();
+	if (options.root[0] && !root_enter(&options))
+		options.init[0] = '\0';
+	if (options.init[0]) {
+		root_mount_shares(&options);
+		root_run_init(&options);
+	}
 	sethostname("debugvm", strlen("debugvm"));
 	mount_rest();
+	if (!options.init[0])
+		root_mount_shares(&options);
 
 	tty = console_open(&options);
 	if (tty < 0)

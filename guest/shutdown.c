@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -68,6 +70,8 @@ static void flush(int tty)
 
 	if (pid == 0) {
 		sync();
+		/* So that a disk is left clean. */
+		mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL);
 		if (tty >= 0) {
 			tcflow(tty, TCOON);
 			tcdrain(tty);

@@ -9,12 +9,16 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/paths.h"
+#include "cmd/attach.h"
 #include "cmd/build.h"
 #include "kbuild/configure.h"
 #include "supervisor/relay.h"
 #include "vm/kvm_probe.h"
 
 enum { END_TIMEOUT_MS = 10000, CONSOLE_LOG_MAX = 128 << 20, MEMORY_MIN_MB = 64, CPUS_MAX = 255, HOLD_TRIES = 10 };
+
+/* COMMAND_LINE_SIZE of the kernel, less the NUL and what an accelerator adds. */
+enum { CMDLINE_MAX = 2047 - 64 };
 
 /* --- What the VM is made of --- */
 
@@ -80,11 +84,13 @@ static bool list_sets_panic(const struct strv *list)
 	return false;
 }
 
-static char *make_cmdline(const struct config *cfg, const struct terminal *terminal, bool decompresses)
+static struct err *make_cmdline(const struct config *cfg, const struct attach *attach, const struct terminal *terminal,
+				bool decompresses, char **ret)
 {
 	const char *base = config_string(cfg, OPT_VM_CMDLINE), *term = getenv("TERM");
 	const struct strv *append = config_list(cfg, OPT_VM_APPEND);
 	_cleanup_(strv_deinit) struct strv words = STRV_INIT;
+	_cleanup_(free) char *line = NULL;
 	uint16_t rows, cols;
 
 	if (base)
@@ -107,9 +113,17 @@ static char *make_cmdline(const struct config *cfg, const struct terminal *termi
 		strv_addf(&words, "ktb.rows=%u ktb.cols=%u", rows, cols);
 	if (terminal && terminal_is_interactive(terminal) && is_terminal_name(term))
 		strv_addf(&words, "ktb.term=%s", term);
+	TRY(attach_words(cfg, attach, &words));
 	for (size_t i = 0; i < append->n; i++)
 		strv_add(&words, append->v[i]);
-	return strv_join(&words, " ");
+	line = strv_join(&words, " ");
+	if (strlen(line) > CMDLINE_MAX)
+		return err_create(ERR_USAGE,
+				  "the kernel's parameters would be %zu bytes long, and what is behind the first %d would "
+				  "be lost; give it fewer (--append, --share)",
+				  strlen(line), CMDLINE_MAX);
+	*ret = steal(&line);
+	return NULL;
 }
 
 static enum on_panic parse_on_panic(const char *word)
@@ -146,6 +160,7 @@ static struct vm_record *make_record(const struct config *cfg, const struct boot
 	r->srctree = xstrdup(m->source_tree);
 	r->build_dir = xstrdup(m->out);
 	r->gdb_scripts = xstrdup(m->gdb_script);
+	r->forward = attach_format_forwards(&b->attach);
 	return r;
 }
 
@@ -210,6 +225,7 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 		return err_create(ERR_USAGE, "a VM needs a name");
 	TRY(check_size(cfg));
 	TRY(choose_port(cfg, p));
+	TRY(attach_prepare(cfg, &b.attach));
 	TRY(build_kernel(cfg, &built));
 	kernel = &built->kernel;
 	TRY(choose_accel(cfg, p));
@@ -217,7 +233,7 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 	b.hold->image_fd = -1;
 	TRY(hold_image(cfg, kernel, &b));
 	TRY(choose_kernel(cfg, kernel, &b.kernel));
-	b.cmdline = make_cmdline(cfg, size_of, streq(b.kernel, kernel->bzimage));
+	TRY(make_cmdline(cfg, &b.attach, size_of, streq(b.kernel, kernel->bzimage), &b.cmdline));
 	for (size_t i = 0; i < config_list(cfg, OPT_VM_QEMU_ARGS)->n; i++)
 		strv_add(&b.qemu_args, config_list(cfg, OPT_VM_QEMU_ARGS)->v[i]);
 	p->vm.qemu = config_string(cfg, OPT_VM_QEMU);
@@ -232,10 +248,12 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 	b.record = make_record(cfg, &b, kernel);
 	p->vm.name = b.record->name;
 	b.hold->kernel = steal(&built);
+	p->own_init = attach_has_own_init(cfg);
 	b.name_option = streq(name, options[OPT_VM_NAME].def) ? xstrdup("") : xasprintf(" --name %s", name);
 	p->name_option = b.name_option;
 	*ret = b;
 	ret->params.vm.extra_args = &ret->qemu_args;
+	ret->params.vm.attach = &ret->attach;
 	ret->params.record = ret->record;
 	b = (struct boot){ 0 };
 	return NULL;
@@ -250,6 +268,7 @@ void boot_deinit(struct boot *b)
 	free(b->name_option);
 	strv_deinit(&b->qemu_args);
 	hold_destroy(b->hold);
+	attach_deinit(&b->attach);
 	*b = (struct boot){ 0 };
 }
 

@@ -6,6 +6,7 @@
 #include "base/process.h"
 #include "config/config.h"
 #include "supervisor/supervisor.h"
+#include "vm/attach.h"
 
 struct boot {
 	struct supervisor_params params;
@@ -14,6 +15,7 @@ struct boot {
 	char *kernel, *initrd, *cmdline, *name_option;
 	struct strv qemu_args;
 	struct boot_hold *hold; /* what the VM uses of the cache stays there as long as a process has this */
+	struct attach attach;
 };
 
 /*

@@ -9,7 +9,7 @@ static const struct rows_column columns[] = {
 	{ "NAME", "name", ROWS_TEXT },       { "STATUS", "status", ROWS_TEXT },   { "PORT", "port", ROWS_NUMBER },
 	{ "KERNEL", "release", ROWS_TEXT },  { "ACCEL", "accel", ROWS_TEXT },     { "CPUS", "cpus", ROWS_NUMBER },
 	{ "MEMORY", "memory", ROWS_NUMBER }, { "UP", "up_seconds", ROWS_NUMBER }, { "PID", "pid", ROWS_NUMBER },
-	{ NULL, "dir", ROWS_TEXT },          { NULL, "vmlinux", ROWS_TEXT },      { NULL, NULL, ROWS_TEXT },
+	{ NULL, "dir", ROWS_TEXT },          { NULL, "vmlinux", ROWS_TEXT },      { NULL, "forward", ROWS_TEXT },  { NULL, NULL, ROWS_TEXT },
 };
 
 /* What the VM does just now; one that doesn't answer is still there. */
@@ -46,6 +46,7 @@ static void add_row(struct rows *rows, const struct vm_record *r)
 	rows_u64(rows, (uint64_t)r->pid);
 	rows_str(rows, r->dir);
 	rows_str(rows, r->vmlinux);
+	rows_str(rows, r->forward);
 }
 
 static struct err *cmd_list(struct config *cfg, const struct strv *positional, const struct strv *rest, int *ret_status)

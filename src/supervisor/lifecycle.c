@@ -75,12 +75,15 @@ void lifecycle_stop(struct supervisor *s)
 {
 	uint8_t frame[KTB_FRAME_SMALL];
 
-	/* A guest that is stopped, or has no init of ours to ask, would only let us wait. */
-	if (!s->running || !s->init_up || s->outcome != OUTCOME_NONE) {
+	/* A guest that is stopped, or has no init to ask, would only let us wait. */
+	if (!s->running || !(s->init_up || s->params->own_init) || s->outcome != OUTCOME_NONE) {
 		lifecycle_end(s, OUTCOME_ENDED);
 		return;
 	}
-	supervisor_send_frame(s, frame, frame_put_empty(frame, KTB_FRAME_POWEROFF));
+	if (s->init_up)
+		supervisor_send_frame(s, frame, frame_put_empty(frame, KTB_FRAME_POWEROFF));
+	else
+		qmp_command(s->qmp, "system_powerdown", NULL, NULL, NULL);
 	/* Who asks again doesn't put it off. */
 	if (!s->timer)
 		lifecycle_start_timer(s, s->params->patience.stop, STOP_TIMEOUT_MS, quit_late);

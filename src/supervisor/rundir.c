@@ -26,7 +26,7 @@ void vm_record_destroy(struct vm_record *r)
 	if (!r)
 		return;
 	char *const strings[] = { r->name,     r->dir,     r->accel,   r->cmdline,   r->kernel,     r->vmlinux,
-				  r->build_id, r->release, r->srctree, r->build_dir, r->gdb_scripts };
+				  r->build_id, r->release, r->srctree, r->build_dir, r->gdb_scripts, r->forward };
 
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		free(strings[i]);
@@ -61,6 +61,7 @@ static const struct field fields[] = {
 	{ "srctree", FIELD_STRING, offsetof(struct vm_record, srctree), false },
 	{ "build_dir", FIELD_STRING, offsetof(struct vm_record, build_dir), false },
 	{ "gdb_scripts", FIELD_STRING, offsetof(struct vm_record, gdb_scripts), false },
+	{ "forward", FIELD_STRING, offsetof(struct vm_record, forward), false },
 };
 
 static struct json_object *field_to_json(const struct vm_record *r, const struct field *f)

@@ -26,6 +26,7 @@ struct supervisor_params {
 	struct vm_params vm;
 	bool accel_auto; /* KVM that fails early in boot is replaced by TCG */
 	enum on_panic on_panic;
+	bool own_init; /* process 1 is not ktb's: asked to power off by the power button */
 	struct supervisor_patience patience;
 	bool has_port;
 	uint16_t port;             /* 0: a free one */

@@ -51,15 +51,20 @@ static void add_kernel(const struct vm_params *p, struct strv *argv)
 		strv_add(argv, "-S");
 }
 
-static void add_devices(struct strv *argv)
+static void add_network(const struct vm_params *p, struct strv *argv)
 {
+	const struct attach none = { .root = NULL };
+
+	strv_add(argv, "-netdev");
+	strv_take(argv, attach_netdev(p->attach ? p->attach : &none));
+	strv_add_all(argv, (const char *const[]){ "-device", "virtio-net-pci,netdev=net0,romfile=", NULL });
+}
+
+static void add_devices(const struct vm_params *p, struct strv *argv)
+{
+	strv_add_all(argv, (const char *const[]){ "-device", "pvpanic-pci", NULL });
+	add_network(p, argv);
 	strv_add_all(argv, (const char *const[]){
-				   "-device",
-				   "pvpanic-pci",
-				   "-netdev",
-				   "user,id=net0",
-				   "-device",
-				   "virtio-net-pci,netdev=net0,romfile=",
 				   "-device",
 				   "virtio-rng-pci",
 				   "-device",
@@ -68,6 +73,8 @@ static void add_devices(struct strv *argv)
 				   "virtserialport,id=init,chardev=init,name=" VM_INIT_PORT,
 				   NULL,
 			   });
+	if (p->attach)
+		attach_argv(p->attach, argv);
 }
 
 static void add_extra(const struct vm_params *p, struct strv *argv)
@@ -113,7 +120,7 @@ void vm_argv(const struct vm_params *p, const struct vm_channels *c, struct strv
 				   "panic=pause,reboot=shutdown,shutdown=pause",
 				   NULL,
 			   });
-	add_devices(argv);
+	add_devices(p, argv);
 	add_kernel(p, argv);
 	add_extra(p, argv);
 }
@@ -136,7 +143,7 @@ void vm_argv_by_hand(const struct vm_params *p, uint16_t port, struct strv *argv
 		strv_add(argv, "-gdb");
 		strv_addf(argv, "tcp:127.0.0.1:%u", port);
 	}
-	add_devices(argv);
+	add_devices(p, argv);
 	add_kernel(p, argv);
 	add_extra(p, argv);
 }

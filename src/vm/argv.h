@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/util.h"
+#include "vm/attach.h"
 
 enum vm_accel {
 	VM_ACCEL_TCG,
@@ -22,6 +23,7 @@ struct vm_params {
 	uint64_t memory;     /* bytes */
 	unsigned int cpus;
 	enum vm_accel accel;
+	const struct attach *attach;   /* NULL: nothing */
 	bool wait;                     /* CPUs held at reset (-S) */
 	const struct strv *extra_args; /* behind all others; NULL: none */
 };

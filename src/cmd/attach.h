@@ -1,0 +1,20 @@
+/*
+ * What of the host the configuration gives to a VM, looked at before anything else is done: is it there, is it safe,
+ * is the port free?
+ */
+#pragma once
+
+#include "config/config.h"
+#include "vm/attach.h"
+
+/*
+ * *ret is what vm.share, vm.image, vm.root and vm.forward say. ERR_NOT_FOUND for what isn't there, ERR_USAGE for what
+ * can't be; ERR_OS with EADDRINUSE for a port that is taken, with who has it.
+ */
+struct err *attach_prepare(const struct config *cfg, struct attach *ret) err_must_check;
+
+/* What init is to be told on the kernel's command line: root, init, shares. ERR_USAGE for an init without a root. */
+struct err *attach_words(const struct config *cfg, const struct attach *a, struct strv *words) err_must_check;
+
+/* Whether the guest's process 1 is a program that knows nothing of ktb. */
+bool attach_has_own_init(const struct config *cfg);
