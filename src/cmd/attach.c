@@ -143,6 +143,17 @@ static bool is_device(const char *root)
 	return skip_prefix(root, "/dev/") != NULL;
 }
 
+static struct err *check_init(const struct config *cfg)
+{
+	const char *root = config_string(cfg, OPT_VM_ROOT), *init = config_string(cfg, OPT_VM_INIT);
+
+	if (init && !root)
+		return err_create(ERR_USAGE, "--init: there is no --root that it could be in");
+	if (init && *init != '/' && !streq(init, "ktb"))
+		return err_create(ERR_USAGE, "--init: '%s' is neither ktb nor the path of a program in the guest", init);
+	return NULL;
+}
+
 static struct err *prepare_root(const struct config *cfg, struct attach *a)
 {
 	const char *root = config_string(cfg, OPT_VM_ROOT);
@@ -167,6 +178,7 @@ struct err *attach_prepare(const struct config *cfg, struct attach *ret)
 
 	TRY(prepare_shares(config_list(cfg, OPT_VM_SHARE), &a));
 	TRY(prepare_disks(config_list(cfg, OPT_VM_IMAGE), &a));
+	TRY(check_init(cfg));
 	TRY(prepare_root(cfg, &a));
 	TRY(prepare_forwards(config_list(cfg, OPT_VM_FORWARD), &a));
 	*ret = a;
@@ -191,15 +203,10 @@ bool attach_has_own_init(const struct config *cfg)
 	return own_init(cfg) != NULL;
 }
 
-struct err *attach_words(const struct config *cfg, const struct attach *a, struct strv *words)
+void attach_words(const struct config *cfg, const struct attach *a, struct strv *words)
 {
-	const char *root = config_string(cfg, OPT_VM_ROOT), *init = config_string(cfg, OPT_VM_INIT);
-	const char *own = own_init(cfg);
+	const char *root = config_string(cfg, OPT_VM_ROOT), *own = own_init(cfg);
 
-	if (init && !root)
-		return err_create(ERR_USAGE, "--init: there is no --root that it could be in");
-	if (init && *init != '/' && !streq(init, "ktb"))
-		return err_create(ERR_USAGE, "--init: '%s' is neither ktb nor the path of a program in the guest", init);
 	if (root) {
 		_cleanup_(free) char *word = a->root ? xstrdup("9p") : attach_escape_word(root);
 
@@ -211,5 +218,4 @@ struct err *attach_words(const struct config *cfg, const struct attach *a, struc
 		strv_addf(words, "ktb.init=%s", word);
 	}
 	attach_cmdline(a, words);
-	return NULL;
 }

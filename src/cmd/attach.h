@@ -13,8 +13,8 @@
  */
 struct err *attach_prepare(const struct config *cfg, struct attach *ret) err_must_check;
 
-/* What init is to be told on the kernel's command line: root, init, shares. ERR_USAGE for an init without a root. */
-struct err *attach_words(const struct config *cfg, const struct attach *a, struct strv *words) err_must_check;
+/* What init is to be told on the kernel's command line: root, init, shares. */
+void attach_words(const struct config *cfg, const struct attach *a, struct strv *words);
 
 /* Whether the guest's process 1 is a program that knows nothing of ktb. */
 bool attach_has_own_init(const struct config *cfg);

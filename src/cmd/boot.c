@@ -113,7 +113,7 @@ static struct err *make_cmdline(const struct config *cfg, const struct attach *a
 		strv_addf(&words, "ktb.rows=%u ktb.cols=%u", rows, cols);
 	if (terminal && terminal_is_interactive(terminal) && is_terminal_name(term))
 		strv_addf(&words, "ktb.term=%s", term);
-	TRY(attach_words(cfg, attach, &words));
+	attach_words(cfg, attach, &words);
 	for (size_t i = 0; i < append->n; i++)
 		strv_add(&words, append->v[i]);
 	line = strv_join(&words, " ");

@@ -1,6 +1,7 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "base/download.h"
 #include "base/fs.h"
 #include "config/values.h"
 
@@ -76,6 +77,9 @@ struct err *config_value_set(struct config_value *v, const struct option *o, con
 		break;
 	case OPTION_TYPE_CHOICE_OR_PATH:
 		is_path = *s && !is_word_of(o, s);
+		break;
+	case OPTION_TYPE_PATH_OR_URL:
+		is_path = *s && !is_url(s);
 		break;
 	case OPTION_TYPE_STRING:
 		break;

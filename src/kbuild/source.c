@@ -6,8 +6,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/download.h"
 #include "base/fs.h"
 #include "base/util.h"
+#include "kbuild/fetch.h"
 #include "kbuild/tarball.h"
 #include "kbuild/tree.h"
 
@@ -110,6 +112,9 @@ struct err *source_find(const char *path, const char *sha256, const char *cache,
 
 	if (!path) {
 		TRY(default_source(&found));
+		path = found;
+	} else if (is_url(path)) {
+		TRY(fetch_tarball(path, sha256, cache, &found));
 		path = found;
 	}
 	s.path = realpath(path, NULL);

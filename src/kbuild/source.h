@@ -31,8 +31,8 @@ DEFINE_CLEANUP_STORAGE(struct source, source_deinit);
 const char *source_kind_name(enum source_kind kind);
 
 /*
- * Finds and identifies the source. A path of NULL stands for the distribution's newest linux-source package. sha256:
- * what the tarball's digest must be, or NULL. `cache` is where a tarball's digest is remembered. ERR_USAGE for what is
+ * Finds and identifies the source. A path of NULL stands for the distribution's newest linux-source package; one that
+ * is an address is downloaded, unless it was before (kbuild/fetch.h). sha256: what the tarball's digest must be, or NULL. `cache` is where a tarball's digest is remembered. ERR_USAGE for what is
  * no kernel's source, ERR_BAD_DATA for a wrong digest, ERR_PREREQ if there is no package.
  */
 struct err *source_find(const char *path, const char *sha256, const char *cache, struct source *ret) err_must_check;

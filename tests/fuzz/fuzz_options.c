@@ -31,6 +31,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	options_parse(line, &o);
 	check_text(o.term, sizeof(o.term));
 	check_text(o.shell, sizeof(o.shell));
+	if (o.shares_n > OPTIONS_SHARES_MAX)
+		abort();
+	for (size_t i = 0; i < o.shares_n; i++) {
+		if (o.shares[i].path[0] != '/' || !o.shares[i].tag[0])
+			abort();
+	}
 	free(line);
 	return 0;
 }
