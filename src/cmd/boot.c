@@ -11,6 +11,7 @@
 #include "base/paths.h"
 #include "cmd/attach.h"
 #include "cmd/build.h"
+#include "cmd/foreign.h"
 #include "kbuild/configure.h"
 #include "supervisor/relay.h"
 #include "vm/kvm_probe.h"
@@ -145,7 +146,12 @@ static struct err *check_size(const struct config *cfg)
 	return NULL;
 }
 
-static struct vm_record *make_record(const struct config *cfg, const struct boot *b, const struct manifest *m)
+static char *copy(const char *s)
+{
+	return s ? xstrdup(s) : NULL;
+}
+
+static struct vm_record *make_record(const struct config *cfg, const struct boot *b)
 {
 	struct vm_record *r = xcalloc(1, sizeof(*r));
 
@@ -154,14 +160,25 @@ static struct vm_record *make_record(const struct config *cfg, const struct boot
 	r->cpus = b->params.vm.cpus;
 	r->kaslr = config_bool(cfg, OPT_VM_KASLR);
 	r->kernel = xstrdup(b->kernel);
+	r->forward = attach_format_forwards(&b->attach);
+	return r;
+}
+
+static void record_built(struct vm_record *r, const struct manifest *m)
+{
 	r->vmlinux = xstrdup(m->vmlinux);
 	r->build_id = xstrdup(m->build_id);
 	r->release = xstrdup(m->release);
 	r->srctree = xstrdup(m->source_tree);
 	r->build_dir = xstrdup(m->out);
 	r->gdb_scripts = xstrdup(m->gdb_script);
-	r->forward = attach_format_forwards(&b->attach);
-	return r;
+}
+
+static void record_foreign(struct vm_record *r, const struct foreign *f)
+{
+	r->vmlinux = copy(f->vmlinux);
+	r->build_id = copy(f->build_id);
+	r->release = copy(f->release);
 }
 
 /*
@@ -197,15 +214,48 @@ static void hold_destroy(struct boot_hold *h)
 	free(h);
 }
 
+/* A kernel from here or from elsewhere. */
+struct kernel {
+	struct kbuild_result *built; /* NULL: from elsewhere */
+	struct foreign foreign;
+	bool decompresses; /* a bzImage */
+};
+
+static void kernel_deinit(struct kernel *k)
+{
+	kbuild_result_destroy(k->built);
+	foreign_deinit(&k->foreign);
+}
+DEFINE_CLEANUP_STORAGE(struct kernel, kernel_deinit);
+
+static struct err *prepare_kernel(const struct config *cfg, struct kernel *k, struct boot *b)
+{
+	if (foreign_is_asked_for(cfg)) {
+		TRY(foreign_prepare(cfg, &k->foreign));
+		b->kernel = xstrdup(k->foreign.kernel);
+		k->decompresses = k->foreign.decompresses;
+		return foreign_share(&k->foreign, &b->attach);
+	}
+	TRY(build_kernel(cfg, &k->built));
+	TRY(choose_kernel(cfg, &k->built->kernel, &b->kernel));
+	k->decompresses = streq(b->kernel, k->built->kernel.bzimage);
+	return NULL;
+}
+
+static struct err *prepare_image(const struct config *cfg, const struct kernel *k, char **ret)
+{
+	return k->built ? build_image(cfg, &k->built->kernel, ret) : foreign_image(cfg, &k->foreign, ret);
+}
+
 /* Who cleans the cache may take the image away before we hold it. */
-static struct err *hold_image(const struct config *cfg, const struct manifest *kernel, struct boot *b)
+static struct err *hold_image(const struct config *cfg, const struct kernel *k, struct boot *b)
 {
 	struct err *e = NULL;
 
 	for (int i = 0; i < HOLD_TRIES; i++) {
 		err_destroy(e);
 		free(steal(&b->initrd));
-		TRY(build_image(cfg, kernel, &b->initrd));
+		TRY(prepare_image(cfg, k, &b->initrd));
 		e = hold_file(b->initrd, &b->hold->image_fd);
 		if (!e || err_errno(e) != ENOENT)
 			return e;
@@ -213,27 +263,39 @@ static struct err *hold_image(const struct config *cfg, const struct manifest *k
 	return e;
 }
 
+/* Without a kernel they would be taken for granted, and be without effect. */
+static struct err *check_kernel_options(const struct config *cfg)
+{
+	static const enum option_id ids[] = { OPT_VM_VMLINUX, OPT_VM_MODULES };
+
+	for (size_t i = 0; !foreign_is_asked_for(cfg) && i < ARRAY_SIZE(ids); i++) {
+		if (config_string(cfg, ids[i]))
+			return err_create(ERR_USAGE, "--%s goes with a kernel that was built elsewhere: name that with "
+						     "--kernel",
+					  options[ids[i]].name);
+	}
+	return NULL;
+}
+
 struct err *boot_prepare(const struct config *cfg, const struct terminal *size_of, struct boot *ret)
 {
 	_cleanup_(boot_deinit) struct boot b = { 0 };
-	_cleanup_(kbuild_result_destroy) struct kbuild_result *built = NULL;
-	const struct manifest *kernel;
+	_cleanup_(kernel_deinit) struct kernel kernel = { .built = NULL };
 	const char *name = config_string(cfg, OPT_VM_NAME);
 	struct supervisor_params *p = &b.params;
 
 	if (!name)
 		return err_create(ERR_USAGE, "a VM needs a name");
 	TRY(check_size(cfg));
+	TRY(check_kernel_options(cfg));
 	TRY(choose_port(cfg, p));
 	TRY(attach_prepare(cfg, &b.attach));
-	TRY(build_kernel(cfg, &built));
-	kernel = &built->kernel;
+	TRY(prepare_kernel(cfg, &kernel, &b));
 	TRY(choose_accel(cfg, p));
 	b.hold = xcalloc(1, sizeof(*b.hold));
 	b.hold->image_fd = -1;
-	TRY(hold_image(cfg, kernel, &b));
-	TRY(choose_kernel(cfg, kernel, &b.kernel));
-	TRY(make_cmdline(cfg, &b.attach, size_of, streq(b.kernel, kernel->bzimage), &b.cmdline));
+	TRY(hold_image(cfg, &kernel, &b));
+	TRY(make_cmdline(cfg, &b.attach, size_of, kernel.decompresses, &b.cmdline));
 	for (size_t i = 0; i < config_list(cfg, OPT_VM_QEMU_ARGS)->n; i++)
 		strv_add(&b.qemu_args, config_list(cfg, OPT_VM_QEMU_ARGS)->v[i]);
 	p->vm.qemu = config_string(cfg, OPT_VM_QEMU);
@@ -245,9 +307,13 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 	p->vm.wait = config_bool(cfg, OPT_VM_WAIT);
 	p->on_panic = parse_on_panic(config_string(cfg, OPT_VM_ON_PANIC));
 	p->serve = relay_run;
-	b.record = make_record(cfg, &b, kernel);
+	b.record = make_record(cfg, &b);
+	if (kernel.built)
+		record_built(b.record, &kernel.built->kernel);
+	else
+		record_foreign(b.record, &kernel.foreign);
 	p->vm.name = b.record->name;
-	b.hold->kernel = steal(&built);
+	b.hold->kernel = steal(&kernel.built);
 	p->own_init = attach_has_own_init(cfg);
 	b.name_option = streq(name, options[OPT_VM_NAME].def) ? xstrdup("") : xasprintf(" --name %s", name);
 	p->name_option = b.name_option;
@@ -326,7 +392,9 @@ static struct err *run_supervisor(struct boot *b, struct rundir *dir, int *ret_s
 
 void boot_tell_how_to_debug(const struct boot *b, const struct vm_record *r)
 {
-	if (r->port)
+	if (r->port && !r->vmlinux)
+		log_info("a debugger can connect to localhost:%u; for its symbols start the VM with --vmlinux FILE", r->port);
+	else if (r->port)
 		log_info("debug it with: ktb gdb%s   (by hand: gdb %s -ex 'target remote localhost:%u')",
 			 b->name_option, r->vmlinux, r->port);
 	if (b->params.vm.wait)
@@ -335,7 +403,7 @@ void boot_tell_how_to_debug(const struct boot *b, const struct vm_record *r)
 
 static void announce(const struct vm_record *r, void *user)
 {
-	log_info("booting Linux %s as VM '%s' (%s, %u CPUs, %llu MB)", r->release, r->name, r->accel, r->cpus,
+	log_info("booting Linux %s as VM '%s' (%s, %u CPUs, %llu MB)", r->release ? r->release : "?", r->name, r->accel, r->cpus,
 		 (unsigned long long)(r->memory / MIB));
 	boot_tell_how_to_debug(user, r);
 	log_info("Ctrl-a x ends the VM, Ctrl-a h helps");

@@ -183,7 +183,8 @@ static void show_image_progress(uint64_t done, uint64_t total, void *data)
 			(unsigned long long)(total / MIB));
 }
 
-struct err *build_image(const struct config *cfg, const struct manifest *kernel, char **ret)
+struct err *build_image_with(const struct config *cfg, const char *modules_root, const struct initramfs_extra *extras,
+			     size_t extras_n, char **ret)
 {
 	_cleanup_(free) char *init = NULL;
 	struct progress progress;
@@ -193,7 +194,9 @@ struct err *build_image(const struct config *cfg, const struct manifest *kernel,
 	progress_init(&progress);
 	const struct initramfs_params params = {
 		.init = init,
-		.modules_root = kernel->modules,
+		.modules_root = modules_root,
+		.extras = extras,
+		.extras_n = extras_n,
 		.files = config_list(cfg, OPT_VM_FILES),
 		.progress = show_image_progress,
 		.data = &progress,
@@ -202,6 +205,11 @@ struct err *build_image(const struct config *cfg, const struct manifest *kernel,
 	e = initramfs_make(&params, ret);
 	progress_clear(&progress);
 	return e;
+}
+
+struct err *build_image(const struct config *cfg, const struct manifest *kernel, char **ret)
+{
+	return build_image_with(cfg, kernel->modules, NULL, 0, ret);
 }
 
 static void print_paths(const struct manifest *m, const char *image)

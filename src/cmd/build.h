@@ -4,6 +4,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "initramfs/image.h"
 #include "kbuild/kbuild.h"
 
 /* Builds it, unless it is there; shows progress, and says in one line what came out. Errors: kbuild_run(). */
@@ -18,3 +19,7 @@ struct err *build_configuration(const struct config *cfg, struct fragment_set **
 
 /* The guest's image: init, busybox, the kernel's modules, the user's files. *ret is its path; the caller frees it. */
 struct err *build_image(const struct config *cfg, const struct manifest *kernel, char **ret) err_must_check;
+
+/* The same with modules from anywhere (NULL: none), and with further files. */
+struct err *build_image_with(const struct config *cfg, const char *modules_root, const struct initramfs_extra *extras,
+			     size_t extras_n, char **ret) err_must_check;

@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -24,6 +25,7 @@ struct session {
 	char *index_dir;
 	char *scripts_target;
 	struct gdb_program program;
+	const char *init;
 	struct strv moved;
 	struct gdb_break *breaks;
 	size_t breaks_n;
@@ -163,6 +165,20 @@ static struct err *find_gdb(const struct config *cfg, struct session *s)
 	return NULL;
 }
 
+/* GDB would only complain once it has stopped the VM. */
+static struct err *find_init(const struct config *cfg, struct session *s)
+{
+	_cleanup_(close) int fd = -1;
+
+	s->init = config_string(cfg, OPT_GDB_INIT);
+	if (!s->init)
+		return NULL;
+	fd = open(s->init, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_os(errno, "--init: open the file of GDB commands %s", s->init);
+	return is_directory(s->init) ? err_create(ERR_USAGE, "--init: %s is a folder", s->init) : NULL;
+}
+
 /* Without an index GDB starts slowly; that is no reason not to start it. */
 static void find_index(struct session *s)
 {
@@ -217,6 +233,7 @@ static struct err *run_gdb(const struct session *s, const struct strv *rest)
 		.moved = &s->moved,
 		.breaks = s->breaks,
 		.breaks_n = s->breaks_n,
+		.init = s->init,
 		.rest = rest,
 	};
 	_cleanup_(free) char *line = NULL;
@@ -239,6 +256,7 @@ static struct err *cmd_gdb(struct config *cfg, const struct strv *positional, co
 	TRY(find_vm(cfg, &s));
 	TRY(open_vmlinux(cfg, &s));
 	TRY(resolve_breaks(cfg, &s));
+	TRY(find_init(cfg, &s));
 	TRY(find_gdb(cfg, &s));
 	if (s.vm->kaslr)
 		log_warn("the VM was started with vm.kaslr: the kernel may lie elsewhere than its symbols say, and "
@@ -255,12 +273,13 @@ const struct command command_gdb = {
 	.args = "",
 	.summary = "GDB on a running VM, with everything in place",
 	.description = "Starts GDB with the symbols of the running kernel, its sources, its lx-* commands and your\n"
-		       "breakpoints (--break, gdb.break), connected to the VM. What stands behind -- is given to GDB\n"
-		       "last, so that its commands run once all that is done. Names of functions are checked before;\n"
+		       "breakpoints (--break, gdb.break), connected to the VM. A file of your own commands (--init,\n"
+		       "gdb.init) is run then. What stands behind -- is given to GDB last, so that its commands run once all that is done. Names of functions are checked before;\n"
 		       "those of older kernels (do_fork, sys_read) are translated; MODULE:FUNCTION is one of a module\n"
 		       "that may not be loaded yet.",
 	.examples = "  ktb gdb\n"
 		    "  ktb gdb --break kernel_clone --break 'vfs_read if count > 4096'\n"
+		    "  ktb gdb --init my.gdb\n"
 		    "  ktb gdb -- -batch -ex bt -ex 'info registers'",
 	.takes_rest = true,
 	.run = cmd_gdb,

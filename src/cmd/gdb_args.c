@@ -81,6 +81,10 @@ void gdb_args_build(const struct gdb_start *start, struct strv *argv)
 	add_command(argv, connect);
 	for (size_t i = 0; i < start->breaks_n; i++)
 		add_break(argv, &start->breaks[i]);
+	if (start->init) {
+		strv_add(argv, "-x");
+		strv_add(argv, start->init);
+	}
 	for (size_t i = 0; start->rest && i < start->rest->n; i++)
 		strv_add(argv, start->rest->v[i]);
 }

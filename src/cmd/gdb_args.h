@@ -22,11 +22,12 @@ struct gdb_start {
 	const struct strv *moved;
 	const struct gdb_break *breaks;
 	size_t breaks_n;
+	const char *init;        /* file of commands; NULL: none */
 	const struct strv *rest; /* the user's own arguments */
 };
 
 /*
  * Adds the arguments. The order is the contract: what must be set before symbols are read; symbols; the connection; the
- * breakpoints; last the user's arguments, so that his commands find everything in place and his settings win.
+ * breakpoints; the user's file; last the user's arguments, so that his commands find everything in place and his settings win.
  */
 void gdb_args_build(const struct gdb_start *start, struct strv *ret);

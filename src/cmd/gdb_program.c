@@ -20,9 +20,22 @@ void gdb_program_deinit(struct gdb_program *p)
 	*p = (struct gdb_program)GDB_PROGRAM_INIT;
 }
 
-/* The version stands at the end of the first line: "GNU gdb (Debian 13.1-3) 13.1". */
+/* A wrapper (pwndbg, gef) may have said something before GDB did. */
+static const char *find_introduction(const char *text)
+{
+	const char *line = text;
+
+	while (line && !skip_prefix(line, "GNU gdb")) {
+		line = strchr(line, '\n');
+		line = line ? line + 1 : NULL;
+	}
+	return line ? line : text;
+}
+
+/* The version stands at the end of GDB's first line: "GNU gdb (Debian 13.1-3) 13.1". */
 struct err *gdb_program_parse(const char *text, struct gdb_program *p)
 {
+	text = find_introduction(text);
 	size_t n = strcspn(text, "\n");
 	_cleanup_(free) char *line = xstrndup(text, n);
 	const char *last = strrchr(strip(line), ' ');

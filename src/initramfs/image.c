@@ -120,6 +120,14 @@ static struct err *add_user_file(struct tree *t, const char *text)
 	return e;
 }
 
+static struct err *add_extra(struct tree *t, const struct initramfs_extra *x)
+{
+	if (x->source)
+		return err_wrap(tree_add_file(t, TREE_BASE, x->name, 0644, x->source), "copy %s into the guest", x->source);
+	tree_add_text(t, TREE_BASE, x->name, 0644, x->text);
+	return NULL;
+}
+
 /* The list of all that is in the image, but for busybox's applets, which follow from busybox. */
 static struct err *collect(const struct initramfs_params *params, const char *busybox, struct tree *t)
 {
@@ -128,6 +136,8 @@ static struct err *collect(const struct initramfs_params *params, const char *bu
 	TRY(err_wrap(tree_add_file(t, TREE_BASE, "bin/busybox", 0755, busybox), "busybox"));
 	if (params->modules_root)
 		TRY(add_modules(t, params->modules_root));
+	for (size_t i = 0; i < params->extras_n; i++)
+		TRY(add_extra(t, &params->extras[i]));
 	for (size_t i = 0; params->files && i < params->files->n; i++)
 		TRY(add_user_file(t, params->files->v[i]));
 	return NULL;

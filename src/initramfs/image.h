@@ -9,10 +9,19 @@
 #include "base/err.h"
 #include "base/util.h"
 
+/* A file of the image beside the usual ones. */
+struct initramfs_extra {
+	const char *name;   /* path in the guest without the leading slash */
+	const char *source; /* file of the host; NULL: it has this text */
+	const char *text;
+};
+
 struct initramfs_params {
 	const char *init;         /* program of the host that becomes /init */
 	const char *busybox;      /* NULL: the one on PATH */
 	const char *modules_root; /* folder whose lib/modules, if there is one, becomes the guest's; NULL: none */
+	const struct initramfs_extra *extras;
+	size_t extras_n;
 	const struct strv *files; /* SOURCE[:DEST] each, see file_spec.h; NULL: none */
 	const char *cache;        /* folder of the cache; NULL: cache_dir() */
 	/* Called now and then while an image is written; NULL: nobody asks. */
