@@ -92,3 +92,52 @@ struct err *build_id_read(const char *path, char **ret)
 	*ret = id;
 	return NULL;
 }
+
+struct err *build_id_segment(const char *path, uint64_t *ret_address, size_t *ret_size)
+{
+	_cleanup_(close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_(elf_end) Elf *elf = NULL;
+	size_t n;
+
+	if (fd < 0)
+		return err_os(errno, "open %s", path);
+	elf_version(EV_CURRENT);
+	elf = elf_begin(fd, ELF_C_READ, NULL);
+	if (!elf || elf_kind(elf) != ELF_K_ELF || elf_getphdrnum(elf, &n) != 0)
+		return err_create(ERR_BAD_DATA, "%s is not an ELF file", path);
+	for (size_t i = 0; i < n; i++) {
+		GElf_Phdr ph;
+
+		if (!gelf_getphdr(elf, (int)i, &ph) || ph.p_type != PT_NOTE || !ph.p_filesz || ph.p_filesz > NOTES_MAX)
+			continue;
+		*ret_address = ph.p_paddr;
+		*ret_size = ph.p_filesz;
+		return NULL;
+	}
+	return err_create(ERR_NOT_FOUND, "%s has no segment of notes", path);
+}
+
+/* Elf64_Nhdr, name and descriptor, each padded to 4 bytes. */
+char *build_id_find(const void *notes, size_t len)
+{
+	const unsigned char *bytes = notes;
+	size_t at = 0;
+
+	while (len - at >= sizeof(Elf64_Nhdr)) {
+		size_t name = at + sizeof(Elf64_Nhdr), desc;
+		Elf64_Nhdr note;
+
+		memcpy(&note, bytes + at, sizeof(note));
+		if (note.n_namesz > len - name)
+			return NULL;
+		desc = name + ((note.n_namesz + 3U) & ~(size_t)3);
+		if (desc > len || note.n_descsz > len - desc)
+			return NULL;
+		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof(ELF_NOTE_GNU) &&
+		    memcmp(bytes + name, ELF_NOTE_GNU, sizeof(ELF_NOTE_GNU)) == 0 && note.n_descsz &&
+		    note.n_descsz <= BUILD_ID_MAX)
+			return hex(bytes + desc, note.n_descsz);
+		at = desc + MIN((note.n_descsz + (size_t)3) & ~(size_t)3, len - desc);
+	}
+	return NULL;
+}

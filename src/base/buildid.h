@@ -4,6 +4,9 @@
  */
 #pragma once
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/err.h"
 
 /*
@@ -11,3 +14,12 @@
  * have none (modules), at sections. ERR_NOT_FOUND if there is none, ERR_BAD_DATA if it isn't an ELF file.
  */
 struct err *build_id_read(const char *path, char **ret) err_must_check;
+
+/*
+ * Where a running kernel has its notes: the physical address and the size of the segment of notes of its vmlinux, as
+ * long as it was not moved (KASLR). ERR_NOT_FOUND if the file has none.
+ */
+struct err *build_id_segment(const char *path, uint64_t *ret_address, size_t *ret_size) err_must_check;
+
+/* The build ID in a copy of such a segment, whatever else it is; NULL if there is none. Pure. The caller frees it. */
+char *build_id_find(const void *notes, size_t len);

@@ -46,9 +46,9 @@ static const struct need {
 	  "the window's size doesn't reach the guest, nor what ktb asks of it" },
 	{ "virtnet_probe", "virtio_net", "VIRTIO_NET", "there will be no network" },
 	{ "virtblk_probe", "virtio_blk", "VIRTIO_BLK", "there will be no disks" },
-	{ "v9fs_mount", "9p", "9P_FS", "shares can't be mounted" },
+	{ "v9fs_session_init", "9p", "9P_FS", "shares can't be mounted" },
 	{ "p9_virtio_probe", "9pnet_virtio", "NET_9P_VIRTIO", "shares can't be mounted" },
-	{ "ovl_mount", "overlay", "OVERLAY_FS", "a folder can't become the root" },
+	{ "ovl_fill_super", "overlay", "OVERLAY_FS", "a folder can't become the root" },
 };
 
 /* Loaded where they exist; that they don't is nothing to speak of. */

@@ -12,6 +12,7 @@
 #include "cmd/gdb_args.h"
 #include "cmd/gdb_break.h"
 #include "cmd/gdb_program.h"
+#include "cmd/gdb_running.h"
 #include "debuginfo/source_paths.h"
 #include "debuginfo/symbols.h"
 #include "supervisor/rundir.h"
@@ -85,6 +86,7 @@ static struct err *open_vmlinux(const struct config *cfg, struct session *s)
 	TRY(symbols_open(s->vmlinux, &s->symbols));
 	TRY(build_id_read(s->vmlinux, &s->build_id));
 	TRY(check_build_id(s));
+	TRY(gdb_check_running(s->vm, s->vmlinux, s->build_id));
 	if (!symbols_functions_n(s->symbols))
 		return err_create(
 			ERR_BAD_DATA,
@@ -273,10 +275,10 @@ const struct command command_gdb = {
 	.args = "",
 	.summary = "GDB on a running VM, with everything in place",
 	.description = "Starts GDB with the symbols of the running kernel, its sources, its lx-* commands and your\n"
-		       "breakpoints (--break, gdb.break), connected to the VM. A file of your own commands (--init,\n"
-		       "gdb.init) is run then. What stands behind -- is given to GDB last, so that its commands run once all that is done. Names of functions are checked before;\n"
-		       "those of older kernels (do_fork, sys_read) are translated; MODULE:FUNCTION is one of a module\n"
-		       "that may not be loaded yet.",
+		       "breakpoints (--break, gdb.break), connected to the VM. Then a file of your own commands is run\n"
+		       "(--init, gdb.init). What stands behind -- is given to GDB last, so that its commands run once\n"
+		       "all that is done. Names of functions are checked before; those of older kernels (do_fork,\n"
+		       "sys_read) are translated; MODULE:FUNCTION is one of a module that may not be loaded yet.",
 	.examples = "  ktb gdb\n"
 		    "  ktb gdb --break kernel_clone --break 'vfs_read if count > 4096'\n"
 		    "  ktb gdb --init my.gdb\n"

@@ -58,17 +58,28 @@ struct err *bzimage_release(const char *version, char **ret)
 	return NULL;
 }
 
+/* Behind the number of the build, which the banner in an unstripped vmlinux may lack ("# SMP ..."). */
+static const char *skip_number(const char *hash)
+{
+	hash++;
+	return hash + strspn(hash, "0123456789");
+}
+
 bool bzimage_matches_banner(const char *version, const char *banner)
 {
 	const char *number = strstr(version, ") #"), *rest = skip_prefix(banner, "Linux version ");
 	size_t head = number ? (size_t)(number - version) + 1 : 0;
-	const char *tail = number ? number + 2 : NULL, *at;
+	const char *tail, *at;
 
 	/* Not how kernels are named since 2.6: nothing to compare. */
 	if (!head || !rest)
 		return true;
 	if (strncmp(rest, version, head) != 0)
 		return false;
-	at = strstr(rest + head, tail);
-	return at && (at[strlen(tail)] == '\n' || !at[strlen(tail)]);
+	at = strrchr(rest + head, '#');
+	if (!at)
+		return false;
+	tail = skip_number(number + 2);
+	at = skip_number(at);
+	return strncmp(at, tail, strlen(tail)) == 0 && (at[strlen(tail)] == '\n' || !at[strlen(tail)]);
 }
