@@ -142,7 +142,8 @@ static bool mount_device(const char *device)
 			why = errno;
 	}
 	if (why == EINVAL)
-		say("no file system that the kernel knows is on %s (on a disk with partitions it is on %s1 or the like)",
+		say("no file system that the kernel knows is on %s (on a disk with partitions it is on %s1 or the "
+		    "like)",
 		    device, device);
 	else
 		say("can't mount %s: %s", device, strerror(why));
@@ -218,7 +219,8 @@ void root_mount_shares(const struct options *o)
 void root_run_init(const struct options *o)
 {
 	char term[sizeof("TERM=") + sizeof(o->term)];
-	const char *const env[] = { "HOME=/", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", term, NULL };
+	const char *const env[] = { "HOME=/", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", term,
+				    NULL };
 	sigset_t none, old;
 
 	stpcpy(stpcpy(term, "TERM="), o->term);

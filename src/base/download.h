@@ -13,9 +13,9 @@ bool is_url(const char *text);
 
 struct download_params {
 	const char *url;
-	const char *path;         /* where it goes; a part that is there already is added to */
-	unsigned int stall_ms;    /* a server that sends nothing for so long has failed */
-	unsigned int connect_ms;  /* ... and one that can't be reached */
+	const char *path;        /* where it goes; a part that is there already is added to */
+	unsigned int stall_ms;   /* a server that sends nothing for so long has failed */
+	unsigned int connect_ms; /* ... and one that can't be reached */
 	/* Called now and then; total is 0 as long as it isn't known. NULL: nobody asks. */
 	void (*progress)(uint64_t done, uint64_t total, void *data);
 	void *data;

@@ -40,10 +40,11 @@ static struct err *choose_model(struct share *s)
 		return NULL;
 	s->mapped = true;
 	if (getxattr(s->host, "user.virtfs.mode", NULL, 0) < 0 && errno == EOPNOTSUPP)
-		return err_create(ERR_UNSUPPORTED,
-				  "--share %s: its file system has no extended attributes, which ktb needs to let a guest "
-				  "write there when it runs as root; run ktb as another user, or share a folder elsewhere",
-				  s->host);
+		return err_create(
+			ERR_UNSUPPORTED,
+			"--share %s: its file system has no extended attributes, which ktb needs to let a guest "
+			"write there when it runs as root; run ktb as another user, or share a folder elsewhere",
+			s->host);
 	return NULL;
 }
 
@@ -72,8 +73,9 @@ static struct err *check_image(const struct disk *d)
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		return err_create(ERR_USAGE, "--image: %s is neither a file nor a disk", d->path);
 	if (!d->readonly && !d->snapshot && access(d->path, W_OK) < 0)
-		return err_append(err_os(errno, "--image: write to %s", d->path), "; add :ro or :snapshot to leave it as "
-											  "it is");
+		return err_append(err_os(errno, "--image: write to %s", d->path),
+				  "; add :ro or :snapshot to leave it as "
+				  "it is");
 	n = pread(fd, start, IMAGE_HEADER_MAX, 0);
 	if (n < 0)
 		return err_os(errno, "--image: read %s", d->path);
@@ -150,7 +152,8 @@ static struct err *check_init(const struct config *cfg)
 	if (init && !root)
 		return err_create(ERR_USAGE, "--init: there is no --root that it could be in");
 	if (init && *init != '/' && !streq(init, "ktb"))
-		return err_create(ERR_USAGE, "--init: '%s' is neither ktb nor the path of a program in the guest", init);
+		return err_create(ERR_USAGE, "--init: '%s' is neither ktb nor the path of a program in the guest",
+				  init);
 	return NULL;
 }
 
@@ -162,8 +165,9 @@ static struct err *prepare_root(const struct config *cfg, struct attach *a)
 		return NULL;
 	if (is_device(root)) {
 		if (!a->disks_n && !config_list(cfg, OPT_VM_QEMU_ARGS)->n)
-			return err_create(ERR_USAGE, "--root %s: that is a disk, and the VM has none; give it one with "
-						     "--image FILE",
+			return err_create(ERR_USAGE,
+					  "--root %s: that is a disk, and the VM has none; give it one with "
+					  "--image FILE",
 					  root);
 		return NULL;
 	}

@@ -119,10 +119,11 @@ static struct err *make_cmdline(const struct config *cfg, const struct attach *a
 		strv_add(&words, append->v[i]);
 	line = strv_join(&words, " ");
 	if (strlen(line) > CMDLINE_MAX)
-		return err_create(ERR_USAGE,
-				  "the kernel's parameters would be %zu bytes long, and what is behind the first %d would "
-				  "be lost; give it fewer (--append, --share)",
-				  strlen(line), CMDLINE_MAX);
+		return err_create(
+			ERR_USAGE,
+			"the kernel's parameters would be %zu bytes long, and what is behind the first %d would "
+			"be lost; give it fewer (--append, --share)",
+			strlen(line), CMDLINE_MAX);
 	*ret = steal(&line);
 	return NULL;
 }
@@ -270,8 +271,9 @@ static struct err *check_kernel_options(const struct config *cfg)
 
 	for (size_t i = 0; !foreign_is_asked_for(cfg) && i < ARRAY_SIZE(ids); i++) {
 		if (config_string(cfg, ids[i]))
-			return err_create(ERR_USAGE, "--%s goes with a kernel that was built elsewhere: name that with "
-						     "--kernel",
+			return err_create(ERR_USAGE,
+					  "--%s goes with a kernel that was built elsewhere: name that with "
+					  "--kernel",
 					  options[ids[i]].name);
 	}
 	return NULL;
@@ -384,6 +386,10 @@ static struct err *run_supervisor(struct boot *b, struct rundir *dir, int *ret_s
 	free(b->record->dir);
 	b->record->dir = xstrdup(rundir_path(dir));
 	e = supervisor_run(&b->params, ret_status);
+	if (e && b->attach.disks_n && strstr(err_message(e), "Is another process using the image"))
+		e = err_append(e,
+			       "\nIt is in use by another VM or program: end that one, or give this VM an image of its "
+			       "own");
 	if (!e && *ret_status != 0)
 		log_info("the VM ended with status %d", *ret_status);
 	keep_logs(dir, b->record->name, !e && *ret_status != 0);
@@ -393,7 +399,8 @@ static struct err *run_supervisor(struct boot *b, struct rundir *dir, int *ret_s
 void boot_tell_how_to_debug(const struct boot *b, const struct vm_record *r)
 {
 	if (r->port && !r->vmlinux)
-		log_info("a debugger can connect to localhost:%u; for its symbols start the VM with --vmlinux FILE", r->port);
+		log_info("a debugger can connect to localhost:%u; for its symbols start the VM with --vmlinux FILE",
+			 r->port);
 	else if (r->port)
 		log_info("debug it with: ktb gdb%s   (by hand: gdb %s -ex 'target remote localhost:%u')",
 			 b->name_option, r->vmlinux, r->port);
@@ -403,8 +410,8 @@ void boot_tell_how_to_debug(const struct boot *b, const struct vm_record *r)
 
 static void announce(const struct vm_record *r, void *user)
 {
-	log_info("booting Linux %s as VM '%s' (%s, %u CPUs, %llu MB)", r->release ? r->release : "?", r->name, r->accel, r->cpus,
-		 (unsigned long long)(r->memory / MIB));
+	log_info("booting Linux %s as VM '%s' (%s, %u CPUs, %llu MB)", r->release ? r->release : "?", r->name, r->accel,
+		 r->cpus, (unsigned long long)(r->memory / MIB));
 	boot_tell_how_to_debug(user, r);
 	log_info("Ctrl-a x ends the VM, Ctrl-a h helps");
 }

@@ -60,7 +60,8 @@ static const char *const module_folders[] = { "kernel", "updates", "extra" };
 
 void foreign_deinit(struct foreign *f)
 {
-	char *const strings[] = { f->kernel, f->vmlinux, f->build_id, f->release, f->modules, f->dep, f->alias, f->symbols };
+	char *const strings[] = { f->kernel,  f->vmlinux, f->build_id, f->release,
+				  f->modules, f->dep,     f->alias,    f->symbols };
 
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		free(strings[i]);
@@ -103,9 +104,8 @@ static struct err *check_together(const struct foreign *f, const char *version)
 	TRY(banner_read(f->vmlinux, &banner));
 	if (!banner || bzimage_matches_banner(version, banner))
 		return NULL;
-	return err_create(ERR_BAD_DATA,
-			  "%s and %s are not of the same build.\n  the kernel:  %s\n  the symbols: %s", f->kernel,
-			  f->vmlinux, version, strip(banner));
+	return err_create(ERR_BAD_DATA, "%s and %s are not of the same build.\n  the kernel:  %s\n  the symbols: %s",
+			  f->kernel, f->vmlinux, version, strip(banner));
 }
 
 static struct err *read_vmlinux(const char *path, struct foreign *f)
@@ -128,14 +128,16 @@ static struct err *read_elf(const struct config *cfg, struct foreign *f)
 	const char *rest;
 
 	if (config_bool(cfg, OPT_VM_KASLR))
-		return err_create(ERR_USAGE, "--kaslr: %s has no decompressor that could choose the kernel's place; name "
-					     "the bzImage",
+		return err_create(ERR_USAGE,
+				  "--kaslr: %s has no decompressor that could choose the kernel's place; name "
+				  "the bzImage",
 				  f->kernel);
 	TRY(banner_read(f->kernel, &banner));
 	rest = banner ? skip_prefix(banner, "Linux version ") : NULL;
 	if (!rest)
-		return err_create(ERR_USAGE, "--kernel: %s is not a kernel that can be booted (there is no code in it, or "
-					     "it isn't Linux)",
+		return err_create(ERR_USAGE,
+				  "--kernel: %s is not a kernel that can be booted (there is no code in it, or "
+				  "it isn't Linux)",
 				  f->kernel);
 	TRY(bzimage_release(rest, &f->release));
 	if (!f->vmlinux)
@@ -172,10 +174,11 @@ static struct err *read_kernel(const struct config *cfg, struct foreign *f)
 		return read_elf(cfg, f);
 	if (bzimage_is(start.data, start.len))
 		return read_bzimage(&start, f);
-	return err_create(ERR_USAGE,
-			  "--kernel: %s is neither a bzImage for x86 (a distribution's /boot/vmlinuz-... is one) nor an ELF "
-			  "vmlinux",
-			  f->kernel);
+	return err_create(
+		ERR_USAGE,
+		"--kernel: %s is neither a bzImage for x86 (a distribution's /boot/vmlinuz-... is one) nor an ELF "
+		"vmlinux",
+		f->kernel);
 }
 
 /* --- Modules --- */
@@ -189,8 +192,9 @@ static struct err *find_modules(const char *dir, struct foreign *f)
 	if (!is_directory(dir))
 		return err_create(ERR_NOT_FOUND, "--modules: there is no folder %s", dir);
 	if (!f->release)
-		return err_create(ERR_USAGE, "--modules: %s doesn't say which release it is, so which modules are its own "
-					     "can't be known",
+		return err_create(ERR_USAGE,
+				  "--modules: %s doesn't say which release it is, so which modules are its own "
+				  "can't be known",
 				  f->kernel);
 	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
 		_cleanup_(free) char *path = xasprintf("%s%s/%s", dir, folders[i], f->release);
@@ -207,10 +211,11 @@ static struct err *find_modules(const char *dir, struct foreign *f)
 		if (f->modules)
 			return NULL;
 	}
-	return err_create(ERR_NOT_FOUND,
-			  "--modules: there are no modules of %s in %s: neither lib/modules/%s nor %s is in it, nor is it "
-			  "that folder",
-			  f->release, dir, f->release, f->release);
+	return err_create(
+		ERR_NOT_FOUND,
+		"--modules: there are no modules of %s in %s: neither lib/modules/%s nor %s is in it, nor is it "
+		"that folder",
+		f->release, dir, f->release, f->release);
 }
 
 static struct err *read_if_there(const struct foreign *f, const char *name, char **ret)
@@ -228,7 +233,8 @@ static struct err *run_depmod(const struct foreign *f, const char *base, struct 
 {
 	const char *const argv[] = { "depmod", "-n", "-b", base, f->release, NULL };
 	/* It is where ordinary users don't look for programs. */
-	_cleanup_(free) char *path = xasprintf("PATH=%s:/usr/sbin:/sbin", getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
+	_cleanup_(free) char *path = xasprintf("PATH=%s:/usr/sbin:/sbin",
+					       getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
 	const char *const env[] = { path, NULL };
 	_cleanup_(free) char *folder = xasprintf("%s/lib/modules", base);
 	_cleanup_(free) char *link = xasprintf("%s/%s", folder, f->release);
@@ -305,7 +311,8 @@ static struct err *warn_of_missing(const struct foreign *f)
 		if (symbols_find_function(symbols, n->symbol, NULL) || (n->module && has_module(f, n->module)))
 			continue;
 		log_warn("this kernel lacks %s%s: %s", n->option,
-			 n->module && !f->modules ? " (or has it as a module, and there is no --modules)" : "", n->what);
+			 n->module && !f->modules ? " (or has it as a module, and there is no --modules)" : "",
+			 n->what);
 	}
 	return NULL;
 }

@@ -274,11 +274,12 @@ const struct command command_gdb = {
 	.name = "gdb",
 	.args = "",
 	.summary = "GDB on a running VM, with everything in place",
-	.description = "Starts GDB with the symbols of the running kernel, its sources, its lx-* commands and your\n"
-		       "breakpoints (--break, gdb.break), connected to the VM. Then a file of your own commands is run\n"
-		       "(--init, gdb.init). What stands behind -- is given to GDB last, so that its commands run once\n"
-		       "all that is done. Names of functions are checked before; those of older kernels (do_fork,\n"
-		       "sys_read) are translated; MODULE:FUNCTION is one of a module that may not be loaded yet.",
+	.description =
+		"Starts GDB with the symbols of the running kernel, its sources, its lx-* commands and your\n"
+		"breakpoints (--break, gdb.break), connected to the VM. Then a file of your own commands is run\n"
+		"(--init, gdb.init). What stands behind -- is given to GDB last, so that its commands run once\n"
+		"all that is done. Names of functions are checked before; those of older kernels (do_fork,\n"
+		"sys_read) are translated; MODULE:FUNCTION is one of a module that may not be loaded yet.",
 	.examples = "  ktb gdb\n"
 		    "  ktb gdb --break kernel_clone --break 'vfs_read if count > 4096'\n"
 		    "  ktb gdb --init my.gdb\n"

@@ -64,13 +64,15 @@ struct err *gdb_check_running(const struct vm_record *vm, const char *vmlinux, c
 	err_destroy(e);
 	/* While a bzImage unpacks itself, there is something else. */
 	if (!running && !empty)
-		log_warn("%s may not be the kernel that runs: in the guest's memory its build ID is not where it should "
-			 "be",
-			 vmlinux);
+		log_warn(
+			"%s may not be the kernel that runs: in the guest's memory its build ID is not where it should "
+			"be",
+			vmlinux);
 	if (!running || streq(running, build_id))
 		return NULL;
-	return err_create(ERR_BAD_DATA,
-			  "%s is not the kernel that runs: its build ID is %s, that in the guest's memory %s; name the right "
-			  "one with --vmlinux",
-			  vmlinux, build_id, running);
+	return err_create(
+		ERR_BAD_DATA,
+		"%s is not the kernel that runs: its build ID is %s, that in the guest's memory %s; name the right "
+		"one with --vmlinux",
+		vmlinux, build_id, running);
 }

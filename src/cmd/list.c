@@ -9,7 +9,8 @@ static const struct rows_column columns[] = {
 	{ "NAME", "name", ROWS_TEXT },       { "STATUS", "status", ROWS_TEXT },   { "PORT", "port", ROWS_NUMBER },
 	{ "KERNEL", "release", ROWS_TEXT },  { "ACCEL", "accel", ROWS_TEXT },     { "CPUS", "cpus", ROWS_NUMBER },
 	{ "MEMORY", "memory", ROWS_NUMBER }, { "UP", "up_seconds", ROWS_NUMBER }, { "PID", "pid", ROWS_NUMBER },
-	{ NULL, "dir", ROWS_TEXT },          { NULL, "vmlinux", ROWS_TEXT },      { NULL, "forward", ROWS_TEXT },  { NULL, NULL, ROWS_TEXT },
+	{ NULL, "dir", ROWS_TEXT },          { NULL, "vmlinux", ROWS_TEXT },      { NULL, "forward", ROWS_TEXT },
+	{ NULL, NULL, ROWS_TEXT },
 };
 
 /* What the VM does just now; one that doesn't answer is still there. */

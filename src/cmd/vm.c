@@ -101,12 +101,15 @@ const struct command command_vm = {
 		"when the shell does. Every key goes to the guest but Ctrl-a: Ctrl-a x ends the VM, Ctrl-a c is "
 		"QEMU's\n"
 		"monitor, Ctrl-a h helps.\n\n"
+		"Folders, disks and ports of this machine (--share, --image, --forward), another root than the usual\n"
+		"initramfs (--root) and a kernel that was built elsewhere (--kernel) are described in the README.\n\n"
 		"A debugger can attach at any time: ktb gdb, or any that speaks GDB's protocol, on localhost:1234.\n\n"
 		"Exit status: 0 after an orderly end, 134 after a kernel panic, 125 if QEMU died or ktb failed, 2 for "
 		"a\n"
 		"wrong option, 3 if something is missing on this machine, 128 + N when signal N ended it.",
 	.examples = "  ktb vm\n"
 		    "  ktb vm --memory 4G --cpus 4 --append 'loglevel=7'\n"
+		    "  ktb vm --share ~/src:/src --forward auto:22\n"
 		    "  ktb vm --detach --name test --port auto    # in the background\n"
 		    "  ktb vm --wait                              # then, elsewhere: ktb gdb --break start_kernel\n"
 		    "  ktb vm --print-command                     # what QEMU is told",

@@ -123,7 +123,8 @@ static struct err *add_user_file(struct tree *t, const char *text)
 static struct err *add_extra(struct tree *t, const struct initramfs_extra *x)
 {
 	if (x->source)
-		return err_wrap(tree_add_file(t, TREE_BASE, x->name, 0644, x->source), "copy %s into the guest", x->source);
+		return err_wrap(tree_add_file(t, TREE_BASE, x->name, 0644, x->source), "copy %s into the guest",
+				x->source);
 	tree_add_text(t, TREE_BASE, x->name, 0644, x->text);
 	return NULL;
 }

@@ -35,10 +35,11 @@ struct err *fetch_name(const char *url, char **ret)
 	slash = strrchr(address, '/');
 	if (!slash || !tarball_is_named(slash + 1) || *(slash + 1) == '.' || strlen(slash + 1) > NAME_MAX - 8 ||
 	    strchr(slash, '\n'))
-		return err_create(ERR_USAGE,
-				  "%s: the address of a kernel's source ends in the name of a tarball (.tar, .xz, .gz, .zst "
-				  "or .bz2)",
-				  url);
+		return err_create(
+			ERR_USAGE,
+			"%s: the address of a kernel's source ends in the name of a tarball (.tar, .xz, .gz, .zst "
+			"or .bz2)",
+			url);
 	*ret = xstrdup(slash + 1);
 	return NULL;
 }
@@ -46,10 +47,11 @@ struct err *fetch_name(const char *url, char **ret)
 static struct err *check_wanted(const char *url, const char *sha256)
 {
 	if (!sha256)
-		return err_create(ERR_USAGE,
-				  "%s: what is downloaded is only used if its digest is known; give it with --sha256 HEX "
-				  "(kernel.sha256 in ktb.conf), as those who publish it say it",
-				  url);
+		return err_create(
+			ERR_USAGE,
+			"%s: what is downloaded is only used if its digest is known; give it with --sha256 HEX "
+			"(kernel.sha256 in ktb.conf), as those who publish it say it",
+			url);
 	if (strlen(sha256) != 64 || strspn(sha256, "0123456789abcdefABCDEF") != 64)
 		return err_create(ERR_USAGE, "'%s' is not a SHA-256: it has 64 hexadecimal digits", sha256);
 	return NULL;
@@ -95,10 +97,11 @@ static struct err *check_part(const char *url, const char *part, const char *sha
 	if (strcasecmp(digest.hex, sha256) == 0)
 		return NULL;
 	unlink(part);
-	return err_create(ERR_BAD_DATA,
-			  "%s is not the file that was asked for; it has been removed.\n  its SHA-256: %s\n  asked for:   "
-			  "%s",
-			  url, digest.hex, sha256);
+	return err_create(
+		ERR_BAD_DATA,
+		"%s is not the file that was asked for; it has been removed.\n  its SHA-256: %s\n  asked for:   "
+		"%s",
+		url, digest.hex, sha256);
 }
 
 static struct err *fetch(const char *url, const char *sha256, const char *part)
@@ -129,7 +132,8 @@ static void say_waiting(void *data)
 
 struct err *fetch_tarball(const char *url, const char *sha256, const char *cache, char **ret)
 {
-	_cleanup_(free) char *name = NULL, *digest = NULL, *folder = NULL, *path = NULL, *part = NULL, *lock_path = NULL;
+	_cleanup_(free) char *name = NULL, *digest = NULL, *folder = NULL, *path = NULL, *part = NULL,
+			     *lock_path = NULL;
 	_cleanup_(close) int lock = -1;
 
 	TRY(fetch_name(url, &name));

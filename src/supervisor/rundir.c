@@ -25,7 +25,7 @@ void vm_record_destroy(struct vm_record *r)
 {
 	if (!r)
 		return;
-	char *const strings[] = { r->name,     r->dir,     r->accel,   r->cmdline,   r->kernel,     r->vmlinux,
+	char *const strings[] = { r->name,     r->dir,     r->accel,   r->cmdline,   r->kernel,      r->vmlinux,
 				  r->build_id, r->release, r->srctree, r->build_dir, r->gdb_scripts, r->forward };
 
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)

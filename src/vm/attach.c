@@ -50,14 +50,16 @@ static struct err *check_guest_path(const char *text, const char *path)
 
 	while ((part = strsep(&rest, "/"))) {
 		if (streq(part, "..") || streq(part, "."))
-			return err_create(ERR_USAGE, "--share: the place in the guest has a '%s' in it: %s", part, text);
+			return err_create(ERR_USAGE, "--share: the place in the guest has a '%s' in it: %s", part,
+					  text);
 		empty = empty && !*part;
 	}
 	if (empty)
-		return err_create(ERR_USAGE, "--share: it would be the guest's root: %s; for that there is --root", text);
-	if (strlen(path) > GUEST_PATH_MAX)
-		return err_create(ERR_USAGE, "--share: the place in the guest is longer than %d bytes: %s", GUEST_PATH_MAX,
+		return err_create(ERR_USAGE, "--share: it would be the guest's root: %s; for that there is --root",
 				  text);
+	if (strlen(path) > GUEST_PATH_MAX)
+		return err_create(ERR_USAGE, "--share: the place in the guest is longer than %d bytes: %s",
+				  GUEST_PATH_MAX, text);
 	return NULL;
 }
 
@@ -100,8 +102,9 @@ struct err *attach_add_share(struct attach *a, const char *text)
 	TRY(check_guest_path(text, guest));
 	for (size_t i = 0; i < a->shares_n; i++) {
 		if (streq(a->shares[i].guest, guest))
-			return err_create(ERR_USAGE, "--share: two folders for %s in the guest: %s and %s; give one another "
-						     "place (HOST:GUEST)",
+			return err_create(ERR_USAGE,
+					  "--share: two folders for %s in the guest: %s and %s; give one another "
+					  "place (HOST:GUEST)",
 					  guest, a->shares[i].host, host);
 	}
 	if (a->shares_n == ATTACH_MAX)
@@ -138,7 +141,8 @@ struct err *attach_add_disk(struct attach *a, const char *text)
 			more = false;
 	}
 	if (!*path)
-		return err_create(ERR_USAGE, "--image: '%s' names no file; expected FILE[:ro][:snapshot][:raw|:qcow2]", text);
+		return err_create(ERR_USAGE, "--image: '%s' names no file; expected FILE[:ro][:snapshot][:raw|:qcow2]",
+				  text);
 	if (raw && qcow2)
 		return err_create(ERR_USAGE, "--image: %s can't be both raw and qcow2", path);
 	if (d.readonly && d.snapshot)
@@ -163,8 +167,9 @@ static struct err *parse_port(const char *text, const char *port, uint16_t *ret)
 
 	if (e || !number) {
 		err_ignore(e);
-		return err_create(ERR_USAGE, "--forward: '%s' in '%s' is no port (1 to 65535); expected "
-					     "[tcp:|udp:]HOSTPORT:GUESTPORT",
+		return err_create(ERR_USAGE,
+				  "--forward: '%s' in '%s' is no port (1 to 65535); expected "
+				  "[tcp:|udp:]HOSTPORT:GUESTPORT",
 				  port, text);
 	}
 	*ret = (uint16_t)number;

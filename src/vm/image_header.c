@@ -114,35 +114,39 @@ static bool names_protocol(const char *name)
 static struct err *check_backing(const struct image_header *h, const struct disk *d)
 {
 	if (names_protocol(h->backing))
-		return err_create(ERR_USAGE,
-				  "--image %s: it is based on '%s', which is no plain file; ktb doesn't follow that. If you "
-				  "trust it, copy all of it into one image: qemu-img convert -O qcow2 %s NEW.qcow2",
-				  d->path, h->backing, d->path);
+		return err_create(
+			ERR_USAGE,
+			"--image %s: it is based on '%s', which is no plain file; ktb doesn't follow that. If you "
+			"trust it, copy all of it into one image: qemu-img convert -O qcow2 %s NEW.qcow2",
+			d->path, h->backing, d->path);
 	if (!h->backing_format)
-		return err_create(ERR_USAGE,
-				  "--image %s: it is based on %s without saying of which format that is, and QEMU would "
-				  "guess from what a guest may have written; record it: qemu-img rebase -u -b %s -F "
-				  "raw|qcow2 %s",
-				  d->path, h->backing, h->backing, d->path);
+		return err_create(
+			ERR_USAGE,
+			"--image %s: it is based on %s without saying of which format that is, and QEMU would "
+			"guess from what a guest may have written; record it: qemu-img rebase -u -b %s -F "
+			"raw|qcow2 %s",
+			d->path, h->backing, h->backing, d->path);
 	return NULL;
 }
 
 struct err *image_header_check(const struct image_header *h, const struct disk *d)
 {
 	if (d->format == DISK_RAW && h->qcow2 && !d->format_given)
-		return err_create(ERR_USAGE,
-				  "--image %s: its name says that it is a raw image, its first bytes that it is qcow2. A "
-				  "guest can write these bytes, so they aren't trusted: say which it is, %s:qcow2 or %s:raw",
-				  d->path, d->path, d->path);
+		return err_create(
+			ERR_USAGE,
+			"--image %s: its name says that it is a raw image, its first bytes that it is qcow2. A "
+			"guest can write these bytes, so they aren't trusted: say which it is, %s:qcow2 or %s:raw",
+			d->path, d->path, d->path);
 	if (d->format == DISK_RAW)
 		return NULL;
 	if (!h->qcow2)
 		return err_create(ERR_USAGE, "--image %s: it is no qcow2 image%s", d->path,
 				  d->format_given ? "" : ", as its name says; if it is a raw one, add :raw");
 	if (h->external_data)
-		return err_create(ERR_USAGE,
-				  "--image %s: its data is in another file that it names, which ktb doesn't follow; put all "
-				  "of it into one image: qemu-img convert -O qcow2 %s NEW.qcow2",
-				  d->path, d->path);
+		return err_create(
+			ERR_USAGE,
+			"--image %s: its data is in another file that it names, which ktb doesn't follow; put all "
+			"of it into one image: qemu-img convert -O qcow2 %s NEW.qcow2",
+			d->path, d->path);
 	return h->backing ? check_backing(h, d) : NULL;
 }

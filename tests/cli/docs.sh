@@ -28,6 +28,7 @@ printf '[vm]\nport = %s\n' "$port" >"$tmp/config/ktb/ktb.conf"
 ln -s "$KTB" "$tmp/bin/ktb"
 ln -s "$KTB" "$tmp/work/ktb"
 PATH=$tmp/bin:$PATH
+echo 'info threads' >"$tmp/work/my.gdb"
 cd "$tmp/work" || exit 1
 # shellcheck disable=SC2016 # expanded when it is run
 at_exit '"$KTB" stop --all --force >/dev/null 2>&1'

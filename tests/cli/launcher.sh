@@ -328,7 +328,7 @@ rm "$bin/gdb" "$bin/apt-get"
 launch check
 expect_status 'check wants all there is' 3
 machine
-for tool in socat scdoc script git zsh fish setpriv shellcheck clang clang-tidy clang-format valgrind; do
+for tool in socat qemu-img mkfs.ext4 scdoc script git zsh fish setpriv shellcheck clang clang-tidy clang-format valgrind; do
 	fake "$tool" ''
 done
 launch check --only x

@@ -58,11 +58,13 @@ static void refuse(add f, const char *const *texts, size_t n)
 
 static void what_can_not_be(void **state)
 {
-	static const char *const bad_shares[] = { "", ":rw", ":/x", "/", "/srv:/", "/srv://", "/srv:/a/../b", "/srv:/." };
+	static const char *const bad_shares[] = {
+		"", ":rw", ":/x", "/", "/srv:/", "/srv://", "/srv:/a/../b", "/srv:/."
+	};
 	static const char *const bad_disks[] = { "", ":ro", "x:raw:qcow2", "x:ro:snapshot" };
-	static const char *const bad_forwards[] = { "",	    "22",     "22:",	  ":22",	 "0:22",  "1:0",
-						    "1:65536", "65536:1", "icmp:1:2", "tcp:udp:1:2", "1:2:3", "1:auto",
-						    "-1:2",    " 1:2" };
+	static const char *const bad_forwards[] = { "",      "22",      "22:",     ":22",      "0:22",
+						    "1:0",   "1:65536", "65536:1", "icmp:1:2", "tcp:udp:1:2",
+						    "1:2:3", "1:auto",  "-1:2",    " 1:2" };
 
 	(void)state;
 	refuse(attach_add_share, bad_shares, ARRAY_SIZE(bad_shares));
@@ -138,8 +140,7 @@ static void forwards_listen_on_loopback(void **state)
 	assert_null(attach_add_forward(&a, "2222:22"));
 	assert_null(attach_add_forward(&a, "udp:5353:53"));
 	netdev = attach_netdev(&a);
-	assert_string_equal(netdev,
-			    "user,id=net0,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=udp:127.0.0.1:5353-:53");
+	assert_string_equal(netdev, "user,id=net0,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=udp:127.0.0.1:5353-:53");
 	text = attach_format_forwards(&a);
 	assert_string_equal(text, "tcp:2222:22 udp:5353:53");
 }
@@ -161,9 +162,10 @@ static void qemu_is_told(void **state)
 	assert_true(strv_contains(&argv, "if=none,id=disk0,file=/d,,1.img,format=raw,readonly=on"));
 	assert_true(strv_contains(&argv, "if=none,id=disk1,file=/e.qcow2,format=qcow2,snapshot=on"));
 	assert_true(strv_contains(&argv, "virtio-blk-pci,drive=disk1"));
-	assert_true(strv_contains(&argv,
-				  "local,id=root,path=/roots/a,,b,security_model=none,multidevs=remap,readonly=on"));
-	assert_true(strv_contains(&argv, "local,id=share0,path=/srv/x,security_model=none,multidevs=remap,readonly=on"));
+	assert_true(
+		strv_contains(&argv, "local,id=root,path=/roots/a,,b,security_model=none,multidevs=remap,readonly=on"));
+	assert_true(
+		strv_contains(&argv, "local,id=share0,path=/srv/x,security_model=none,multidevs=remap,readonly=on"));
 	assert_true(strv_contains(&argv, "local,id=share1,path=/srv/y,security_model=none,multidevs=remap"));
 	assert_true(strv_contains(&argv, "local,id=share2,path=/srv/z,security_model=mapped-xattr,multidevs=remap"));
 	assert_true(strv_contains(&argv, "virtio-9p-pci,fsdev=share2,mount_tag=share2"));

@@ -41,8 +41,9 @@ static void what_is_needed_comes_first(void **state)
 	assert_false(module_deps_add(dep, "none", &paths));
 	assert_false(module_deps_add("", "none", &paths));
 	line = strv_join(&paths, " ");
-	assert_string_equal(line, "kernel/fs/netfs.ko kernel/fs/fscache.ko kernel/net/9p/9pnet.ko kernel/fs/9p/9p.ko.xz "
-				  "kernel/virtio.ko kernel/net/9p/9pnet_virtio.ko last.ko");
+	assert_string_equal(line,
+			    "kernel/fs/netfs.ko kernel/fs/fscache.ko kernel/net/9p/9pnet.ko kernel/fs/9p/9p.ko.xz "
+			    "kernel/virtio.ko kernel/net/9p/9pnet_virtio.ko last.ko");
 }
 
 static void nothing_outside_of_the_folder(void **state)

@@ -1,0 +1,95 @@
+#!/bin/sh
+# timeout: 1800
+# The distribution's kernel, out of its package and its debug package, neither of them installed: 70 MB and 860 MB are
+# downloaded.
+# shellcheck disable=SC2016,SC2317 # for the guest's shell; called by name
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+export XDG_CACHE_HOME="$tmp/cache" XDG_RUNTIME_DIR="$tmp/run" HOME="$tmp/home"
+mkdir -m 700 "$tmp/run" "$tmp/home"
+mkdir "$tmp/kernel" "$tmp/data"
+cd "$tmp" || exit 1
+at_exit '"$KTB" stop --all --force >/dev/null 2>&1'
+
+console()
+{
+	tr -d '\r' <"$tmp/run/ktb/vm/console.log"
+}
+
+console_has()
+{
+	console | grep -qe "$1"
+}
+
+await()
+{
+	if wait_for 180 console_has "$2"; then
+		ok "$1"
+	else
+		not_ok "$1" "$(console | tail -n 30)"
+	fi
+}
+
+say()
+{
+	(cd "$tmp/run/ktb/vm" && printf '%s\r' "$1" | socat -u - UNIX-CONNECT:serial.sock)
+}
+
+package=$(apt-cache depends linux-image-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+release=${package#linux-image-}
+if ! apt-get download "$package" >download.log 2>&1; then
+	not_ok "$package can be downloaded" "$(cat download.log)"
+	finish
+fi
+dpkg-deb -x "$package"_*.deb kernel && rm "$package"_*.deb
+# Newer packages have all below usr.
+kernel=$(find kernel -name "vmlinuz-$release" | head -n 1)
+echo content >data/file
+
+run "$KTB" vm --detach --port auto --kernel "$kernel" --modules kernel --share data
+expect_status 'the kernel runs, without its symbols' 0
+await 'it comes up' 'debugvm:'
+say 'echo release=$(uname -r); modprobe vfat && echo loaded=$(lsmod | grep -c ^vfat); echo data=$(cat /mnt/data/file)'
+await 'it is that kernel' "^release=$release\$"
+await 'modules load from the host' '^loaded=1'
+await 'a folder is shared' '^data=content'
+say 'sleep 3; ifconfig eth0 | grep inet; echo net=$(grep -c nameserver /etc/resolv.conf)'
+await 'the network is up' '^net=[1-9]'
+run "$KTB" gdb -- -batch
+expect_error 'without symbols ktb gdb says what it needs' '--vmlinux'
+run "$KTB" stop
+expect_status 'it stops' 0
+
+# The userland of this machine, below an overlay.
+run "$KTB" vm --detach --port off --kernel "$kernel" --modules kernel --root /
+expect_status 'with the root of this machine it runs' 0
+await 'and comes up' 'debugvm:'
+say 'echo shell=$0; touch /etc/ktb-was-here && echo written; modprobe vfat && echo module=$(lsmod | grep -c ^vfat)'
+await 'its shell is that of this machine' '^shell=-\(bash\|sh\)'
+await 'it can write' '^written'
+await 'modules load there as well' '^module=1'
+expect 'the machine itself is as it was' [ ! -e /etc/ktb-was-here ]
+run "$KTB" stop
+expect_status 'it stops, too' 0
+
+if ! apt-get download "$package-dbg" >download.log 2>&1; then
+	not_ok "$package-dbg can be downloaded" "$(cat download.log)"
+	finish
+fi
+dpkg-deb --fsys-tarfile "$package"-dbg_*.deb | tar -x --wildcards "./usr/lib/debug/boot/vmlinux-*"
+rm "$package"-dbg_*.deb
+vmlinux=usr/lib/debug/boot/vmlinux-$release
+
+run "$KTB" vm --detach --port auto --kernel "$kernel" --modules kernel --vmlinux "$vmlinux"
+expect_status 'with the debug package it runs' 0
+expect_equal 'it lacks nothing that a VM needs' "$(printf '%s\n' "$stderr" | grep warning)" ''
+await 'and comes up with it' 'debugvm:'
+say 'while sleep 0.2; do /bin/true; done &'
+run timeout 300 "$KTB" gdb --break do_fork -- -batch -ex continue -ex 'bt 3' -ex 'print init_task.comm'
+expect_match 'a breakpoint is hit, with its line' 'Breakpoint 1, kernel_clone .* at kernel/fork\.c:[0-9]+'
+expect_match 'types are known' '"swapper'
+run "$KTB" stop
+expect_status 'the last one stops' 0
+
+finish
