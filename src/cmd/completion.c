@@ -54,6 +54,7 @@ static struct value option_value(const struct option *o, enum command_id command
 		v.files = o->type == OPTION_TYPE_CHOICE_OR_PATH;
 		break;
 	case OPTION_TYPE_PATH:
+	case OPTION_TYPE_PATH_OR_URL:
 	case OPTION_TYPE_PATH_LIST:
 		v.kind = WORD_FILE;
 		break;

@@ -8,6 +8,7 @@
  */
 #include "cmd/foreign.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 
 #include "base/buildid.h"
 #include "base/fs.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/paths.h"
 #include "base/process.h"
@@ -60,8 +62,7 @@ static const char *const module_folders[] = { "kernel", "updates", "extra" };
 
 void foreign_deinit(struct foreign *f)
 {
-	char *const strings[] = { f->kernel,  f->vmlinux, f->build_id, f->release,
-				  f->modules, f->dep,     f->alias,    f->symbols };
+	char *const strings[] = { f->kernel, f->vmlinux, f->build_id, f->release, f->modules, f->index, f->dep };
 
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		free(strings[i]);
@@ -218,61 +219,112 @@ static struct err *find_modules(const char *dir, struct foreign *f)
 		f->release, dir, f->release, f->release);
 }
 
-static struct err *read_if_there(const struct foreign *f, const char *name, char **ret)
+/* What depmod makes and what it reads, beside the modules themselves. */
+static bool is_index_file(const char *name)
 {
-	_cleanup_(free) char *path = xasprintf("%s/%s", f->modules, name);
-	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+	return skip_prefix(name, "modules.") != NULL;
+}
 
-	if (file_exists(path))
-		TRY(read_file(path, DEP_MAX, &b));
-	*ret = xstrdup(buf_str(&b));
+/*
+ * A folder as depmod wants it, whose modules are links to the real ones: what it writes is in ours, and theirs stays as it
+ * is.
+ */
+static struct err *make_links(const struct foreign *f, const char *folder)
+{
+	_cleanup_(closedir) DIR *dir = opendir(f->modules);
+
+	if (!dir)
+		return err_os(errno, "--modules: read %s", f->modules);
+	TRY(mkdir_parents(folder, 0700));
+	for (struct dirent *d; (d = readdir(dir));) {
+		_cleanup_(free) char *target = xasprintf("%s/%s", f->modules, d->d_name);
+		_cleanup_(free) char *link = xasprintf("%s/%s", folder, d->d_name);
+
+		if (*d->d_name != '.' && symlink(target, link) < 0)
+			return err_os(errno, "make %s", link);
+	}
 	return NULL;
 }
 
-static struct err *run_depmod(const struct foreign *f, const char *base, struct buf *out)
+static struct err *run_depmod(const struct foreign *f, const char *base)
 {
-	const char *const argv[] = { "depmod", "-n", "-b", base, f->release, NULL };
+	const char *const argv[] = { "depmod", "-b", base, f->release, NULL };
+	const char *programs = getenv("PATH");
 	/* It is where ordinary users don't look for programs. */
-	_cleanup_(free) char *path = xasprintf("PATH=%s:/usr/sbin:/sbin",
-					       getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
+	_cleanup_(free) char *path = xasprintf("PATH=%s:/usr/sbin:/sbin", programs ? programs : "/usr/bin:/bin");
 	const char *const env[] = { path, NULL };
-	_cleanup_(free) char *folder = xasprintf("%s/lib/modules", base);
-	_cleanup_(free) char *link = xasprintf("%s/%s", folder, f->release);
+	_cleanup_(free) char *folder = xasprintf("%s/lib/modules/%s", base, f->release);
 
-	TRY(mkdir_parents(folder, 0700));
-	if (symlink(f->modules, link) < 0)
-		return err_os(errno, "make %s", link);
-	return err_wrap(process_run(argv, NULL, env, out), "--modules: find out what the modules need");
+	TRY(make_links(f, folder));
+	return err_wrap(process_run(argv, NULL, env, NULL), "--modules: find out what the modules need");
 }
 
-/* depmod looks at the modules by way of a link, and prints what it found: their folder stays as it is. */
-static struct err *ask_depmod(struct foreign *f)
+/* Another name if the modules were installed anew. */
+static struct err *index_key(const struct foreign *f, struct digest *ret)
 {
-	_cleanup_(free) char *cache = NULL, *base = NULL;
-	_cleanup_(buf_deinit) struct buf out = BUF_INIT;
+	static const char *const names[] = { "", "/kernel", "/modules.order", "/modules.builtin" };
+	_cleanup_(hash_destroy) struct hash *h = NULL;
+
+	TRY(hash_create(&h));
+	hash_string(h, f->modules);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_(free) char *path = xasprintf("%s%s", f->modules, names[i]);
+		struct stat st = { .st_size = 0 };
+		uint64_t numbers[4];
+
+		if (stat(path, &st) < 0)
+			st = (struct stat){ .st_size = -1 };
+		numbers[0] = (uint64_t)st.st_ino;
+		numbers[1] = (uint64_t)st.st_size;
+		numbers[2] = (uint64_t)st.st_mtim.tv_sec;
+		numbers[3] = (uint64_t)st.st_mtim.tv_nsec;
+		hash_update(h, numbers, sizeof(numbers));
+	}
+	hash_final(h, ret);
+	return NULL;
+}
+
+/* A package that was only unpacked has no modules.dep; it is made once, in the cache. */
+static struct err *make_index(struct foreign *f)
+{
+	_cleanup_(free) char *cache = NULL, *folder = NULL, *kept = NULL, *base = NULL;
+	struct digest key;
 	struct err *e;
 
 	TRY(cache_dir(&cache));
-	TRY(mkdir_parents(cache, 0700));
-	base = xasprintf("%s/depmod-XXXXXX", cache);
+	TRY(index_key(f, &key));
+	folder = xasprintf("%s/depmod", cache);
+	kept = xasprintf("%s/%s", folder, key.hex);
+	f->index = xasprintf("%s/lib/modules/%s", kept, f->release);
+	if (file_exists(kept))
+		return NULL;
+	TRY(mkdir_parents(folder, 0700));
+	base = xasprintf("%s/new-XXXXXX", folder);
 	if (!mkdtemp(base))
-		return err_os(errno, "make a folder in %s", cache);
-	e = run_depmod(f, base, &out);
-	err_ignore(remove_tree(base));
-	TRY(e);
-	module_deps_split(buf_str(&out), &f->dep, &f->alias, &f->symbols);
-	return NULL;
+		return err_os(errno, "make a folder in %s", folder);
+	e = run_depmod(f, base);
+	/* Another one may have been faster. */
+	if (!e && rename(base, kept) < 0 && errno != ENOTEMPTY && errno != EEXIST)
+		e = err_os(errno, "rename %s to %s", base, kept);
+	if (file_exists(base))
+		err_ignore(remove_tree(base));
+	return e;
 }
 
 static struct err *read_dependencies(struct foreign *f)
 {
-	TRY(read_if_there(f, "modules.dep", &f->dep));
-	if (*f->dep) {
-		TRY(read_if_there(f, "modules.alias", &f->alias));
-		return read_if_there(f, "modules.symbols", &f->symbols);
-	}
-	free(steal(&f->dep));
-	return ask_depmod(f);
+	_cleanup_(free) char *ready = xasprintf("%s/modules.dep.bin", f->modules);
+	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+	_cleanup_(free) char *path = NULL;
+
+	if (file_exists(ready))
+		f->index = xstrdup(f->modules);
+	else
+		TRY(make_index(f));
+	path = xasprintf("%s/modules.dep", f->index);
+	TRY(read_file(path, DEP_MAX, &b));
+	f->dep = xstrdup(buf_str(&b));
+	return NULL;
 }
 
 static bool has_module(const struct foreign *f, const char *name)
@@ -359,6 +411,20 @@ static void add_extra(struct extras *x, char *name, char *source, const char *te
 	x->v[x->n++] = (struct initramfs_extra){ name, source, text };
 }
 
+static struct err *add_index(const struct foreign *f, struct extras *x)
+{
+	_cleanup_(closedir) DIR *dir = opendir(f->index);
+
+	if (!dir)
+		return err_os(errno, "read %s", f->index);
+	for (struct dirent *d; (d = readdir(dir));) {
+		if (is_index_file(d->d_name))
+			add_extra(x, xasprintf("lib/modules/%s/%s", f->release, d->d_name),
+				  xasprintf("%s/%s", f->index, d->d_name), NULL);
+	}
+	return NULL;
+}
+
 static struct err *add_modules(const struct foreign *f, struct extras *x, struct buf *list)
 {
 	for (size_t i = 0; i < f->load.n; i++) {
@@ -370,10 +436,7 @@ static struct err *add_modules(const struct foreign *f, struct extras *x, struct
 	if (list->len > LIST_MAX)
 		return err_create(ERR_UNSUPPORTED, "the list of modules that the guest is to load is too long");
 	add_extra(x, xstrdup("etc/ktb-modules"), NULL, buf_str(list));
-	add_extra(x, xasprintf("lib/modules/%s/modules.dep", f->release), NULL, f->dep);
-	add_extra(x, xasprintf("lib/modules/%s/modules.alias", f->release), NULL, f->alias);
-	add_extra(x, xasprintf("lib/modules/%s/modules.symbols", f->release), NULL, f->symbols);
-	return NULL;
+	return add_index(f, x);
 }
 
 struct err *foreign_share(const struct foreign *f, struct attach *a)

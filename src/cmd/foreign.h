@@ -8,14 +8,15 @@
 #include "vm/attach.h"
 
 struct foreign {
-	char *kernel;                /* what is booted: a bzImage, or a vmlinux that can be entered by PVH */
+	char *kernel;      /* what is booted: a bzImage, or a vmlinux that can be entered by PVH */
 	bool decompresses; /* it is a bzImage */
-	char *vmlinux;               /* its symbols, or NULL */
-	char *build_id;              /* of vmlinux, or NULL */
-	char *release;               /* or NULL, if the file doesn't say */
-	char *modules;               /* folder /lib/modules/RELEASE, wherever it is on the host; or NULL */
-	char *dep, *alias, *symbols; /* what depmod says about them */
-	struct strv load;            /* of them, those that init loads at first; relative to that folder */
+	char *vmlinux;     /* its symbols, or NULL */
+	char *build_id;    /* of vmlinux, or NULL */
+	char *release;     /* or NULL, if the file doesn't say */
+	char *modules;     /* folder /lib/modules/RELEASE, wherever it is on the host; or NULL */
+	char *index;       /* folder with modules.dep and the like: the same, or one in the cache */
+	char *dep;         /* modules.dep */
+	struct strv load;  /* of them, those that init loads at first; relative to that folder */
 };
 
 void foreign_deinit(struct foreign *f);

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "base/buf.h"
-
 bool module_is_named(const char *path, const char *name)
 {
 	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
@@ -67,30 +65,4 @@ bool module_deps_add(const char *modules_dep, const char *name, struct strv *pat
 		line += n + (line[n] == '\n');
 	}
 	return false;
-}
-
-void module_deps_split(const char *output, char **ret_dep, char **ret_alias, char **ret_symbols)
-{
-	_cleanup_(buf_deinit) struct buf dep = BUF_INIT, alias = BUF_INIT, symbols = BUF_INIT;
-
-	while (*output) {
-		size_t n = strcspn(output, "\n");
-		size_t word = strcspn(output, ": \n");
-		struct buf *b = NULL;
-
-		if (skip_prefix(output, "alias symbol:"))
-			b = &symbols;
-		else if (skip_prefix(output, "alias "))
-			b = &alias;
-		else if (*output != '#' && output[word] == ':')
-			b = &dep;
-		if (b) {
-			buf_append(b, output, n);
-			buf_putc(b, '\n');
-		}
-		output += n + (output[n] == '\n');
-	}
-	*ret_dep = xstrdup(buf_str(&dep));
-	*ret_alias = xstrdup(buf_str(&alias));
-	*ret_symbols = xstrdup(buf_str(&symbols));
 }

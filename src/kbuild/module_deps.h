@@ -17,8 +17,3 @@ bool module_is_named(const char *path, const char *name);
  * list already. False if modules.dep doesn't know the module.
  */
 bool module_deps_add(const char *modules_dep, const char *name, struct strv *paths);
-
-/*
- * What `depmod -n` printed, taken apart into the files that depmod would have written. Each is freed by the caller.
- */
-void module_deps_split(const char *output, char **ret_dep, char **ret_alias, char **ret_symbols);

@@ -132,7 +132,7 @@ expect_error 'it says so' 'of another file'
 forget
 "$KTB" build --source "$url/stall/linux-fake.tar.gz" --sha256 "$sum" 2>/dev/null &
 pid=$!
-wait_for 20 test -s "$part" && ok 'some of it comes' || not_ok 'some of it comes'
+expect 'some of it comes' wait_for 20 test -s "$part"
 kill -INT $pid 2>/dev/null
 kill -TERM $pid 2>/dev/null
 wait $pid

@@ -67,12 +67,33 @@ static void each_option_is_fit_for_use(void **state)
 		for (size_t j = 0; j < i; j++) {
 			bool alone = !(options[i].commands & options[j].commands);
 
-			/* Only what is never in a file may share its name, and then not on one command line. */
-			if (*options[i].section || *options[j].section || !alone)
+			/* Two commands may mean different things by one flag; in a file the section tells them apart. */
+			if (!alone || streq(options[i].section, options[j].section))
 				assert_string_not_equal(options[i].name, options[j].name);
 			if (options[i].short_flag && !alone)
 				assert_int_not_equal(options[i].short_flag, options[j].short_flag);
 		}
+	}
+}
+
+/* --init is one thing to ktb vm, and another to ktb gdb. */
+static void each_command_has_its_flag(void **state)
+{
+	static const struct {
+		enum command_id command;
+		enum option_id id, other;
+	} cases[] = { { COMMAND_VM, OPT_VM_INIT, OPT_GDB_INIT }, { COMMAND_GDB, OPT_GDB_INIT, OPT_VM_INIT } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(config_destroy) struct config *c = config_create();
+		_cleanup_(strv_deinit) struct strv positional = STRV_INIT, rest = STRV_INIT;
+		char *const argv[] = { (char *)"--init", (char *)"/x" };
+		bool help;
+
+		assert_null(config_parse_args(c, cases[i].command, 2, argv, &positional, &rest, &help));
+		assert_string_equal(config_string(c, cases[i].id), "/x");
+		assert_null(config_string(c, cases[i].other));
 	}
 }
 
@@ -462,6 +483,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(begins_with_the_defaults),
 		cmocka_unit_test(each_option_is_fit_for_use),
+		cmocka_unit_test(each_command_has_its_flag),
 		cmocka_unit_test(reads_each_type),
 		cmocka_unit_test(reads_kernel_options),
 		cmocka_unit_test(indented_lines_continue_the_value),

@@ -56,26 +56,12 @@ static void nothing_outside_of_the_folder(void **state)
 	assert_string_equal(paths.v[0], "kernel/bad.ko");
 }
 
-static void takes_depmods_output_apart(void **state)
-{
-	_cleanup_(free) char *d = NULL, *alias = NULL, *symbols = NULL;
-
-	(void)state;
-	module_deps_split("kernel/a.ko: kernel/b.ko\nkernel/b.ko:\n# Aliases extracted from modules themselves.\n"
-			  "alias pci:v1 a\nsoftdep x pre: y\nalias symbol:f b\n# Device nodes\nloop loop c1:2\n",
-			  &d, &alias, &symbols);
-	assert_string_equal(d, "kernel/a.ko: kernel/b.ko\nkernel/b.ko:\n");
-	assert_string_equal(alias, "alias pci:v1 a\n");
-	assert_string_equal(symbols, "alias symbol:f b\n");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names),
 		cmocka_unit_test(what_is_needed_comes_first),
 		cmocka_unit_test(nothing_outside_of_the_folder),
-		cmocka_unit_test(takes_depmods_output_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
