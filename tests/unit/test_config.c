@@ -68,7 +68,7 @@ static void each_option_is_fit_for_use(void **state)
 			bool alone = !(options[i].commands & options[j].commands);
 
 			/* Two commands may mean different things by one flag; in a file the section tells them apart. */
-			if (!alone || streq(options[i].section, options[j].section))
+			if (!alone || (*options[i].section && streq(options[i].section, options[j].section)))
 				assert_string_not_equal(options[i].name, options[j].name);
 			if (options[i].short_flag && !alone)
 				assert_int_not_equal(options[i].short_flag, options[j].short_flag);
