@@ -131,6 +131,7 @@ static struct err *handle(const struct control_request *r, struct control_answer
 		s->cols = r->cols;
 		return NULL;
 	case CONTROL_RAM:
+	case CONTROL_AGENT:
 		answer->size = RAM_SIZE;
 		answer->fd = dup(s->ram_fd);
 		return NULL;
