@@ -17,10 +17,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "port.h"
 #include "session.h"
+#include "transfer.h"
 #include "util.h"
 
 enum {
@@ -368,10 +370,48 @@ static int run_agent(void)
 	return 0;
 }
 
-int agent_main(char **argv)
+/* --- Workers: what comes from the host or goes there is their standard input or output --- */
+
+static void report(const char *text, void *user)
 {
+	char line[1024];
+	size_t n = strnlen(text, sizeof(line) - 1);
+
+	(void)user;
+	memcpy(line, text, n);
+	line[n] = '\n';
+	(void)!write(STDERR_FILENO, line, n + 1);
+}
+
+static int run_worker(char **argv, size_t n)
+{
+	static const struct transfer_callbacks callbacks = { .report = report };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	struct transfer_receive receive = {
+		.in_fd = STDIN_FILENO,
+		.into = strcmp(argv[0], KTB_RECEIVE_INTO) == 0,
+		.mode_mask = 07777,
+	};
+
+	/* One whose other end is gone is told so by its streams, and can clean up. */
+	sigaction(SIGHUP, &ignore, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+	if (strcmp(argv[0], KTB_SEND) == 0)
+		return !transfer_send(STDOUT_FILENO, argv + 1, n - 1, &callbacks);
+	if (n != 2)
+		return 1;
+	receive.dest = argv[1];
+	return !transfer_receive(&receive, &callbacks);
+}
+
+int agent_main(char **argv, size_t n)
+{
+	prctl(PR_SET_NAME, "ktb-agent");
 	if (strcmp(argv[0], "agent") == 0)
 		return run_agent();
+	if (strcmp(argv[0], KTB_SEND) == 0 || strcmp(argv[0], KTB_RECEIVE) == 0 ||
+	    strcmp(argv[0], KTB_RECEIVE_INTO) == 0)
+		return run_worker(argv, n);
 	say("nothing here is called %s", argv[0]);
 	return 1;
 }

@@ -11,6 +11,6 @@
 pid_t agent_start(void);
 
 /*
- * What this program is when it isn't init: the agent, or one of its workers. argv[0] says which. Returns the exit status.
+ * What this program is when it isn't init: the agent, or one of its workers. argv[0] says which; there are n of them. Returns the exit status.
  */
-int agent_main(char **argv);
+int agent_main(char **argv, size_t n);

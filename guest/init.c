@@ -169,7 +169,7 @@ int main(int argc, char **argv)
 	int tty;
 
 	if (getpid() != 1 && argc > 1)
-		return agent_main(argv + 1);
+		return agent_main(argv + 1, (size_t)argc - 1);
 	/* Started by hand it would mount over the file systems of a running machine. */
 	if (getpid() != 1) {
 		fputs("init: not started by the kernel (this is not process 1)\n", stderr);

@@ -159,19 +159,21 @@ static void choose_shell(struct command *c)
 static bool read_command(const struct frame_open *open, struct command *ret)
 {
 	const char *s = open->strings;
-	/* A shell's name and two ends besides. */
+	/* A name of ours and two ends besides. */
 	size_t n = (size_t)open->args_n + open->env_n + ARRAY_SIZE(usual) + 3, fill = 0;
 
 	ret->argv = calloc(n, sizeof(*ret->argv));
 	if (!ret->argv)
 		return false;
 	ret->folder = *s ? s : "/root";
+	if (open->flags & KTB_OPEN_BUILTIN)
+		ret->argv[fill++] = (char *)"ktb-agent";
 	for (size_t i = 0; i < open->args_n; i++) {
 		s = next_string(s);
 		ret->argv[fill++] = (char *)s;
 	}
 	ret->file = open->flags & KTB_OPEN_BUILTIN ? "/proc/self/exe" : ret->argv[0];
-	if (!open->args_n) {
+	if (!fill) {
 		choose_shell(ret);
 		fill++;
 	}
