@@ -20,6 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "load.h"
 #include "port.h"
 #include "session.h"
 #include "transfer.h"
@@ -400,6 +401,8 @@ static int run_worker(char **argv, size_t n)
 		return !transfer_send(STDOUT_FILENO, argv + 1, n - 1, &callbacks);
 	if (n != 2)
 		return 1;
+	if (strcmp(argv[0], KTB_LOAD) == 0)
+		return load_module(STDIN_FILENO, argv[1], STDOUT_FILENO);
 	receive.dest = argv[1];
 	return !transfer_receive(&receive, &callbacks);
 }
@@ -409,7 +412,7 @@ int agent_main(char **argv, size_t n)
 	prctl(PR_SET_NAME, "ktb-agent");
 	if (strcmp(argv[0], "agent") == 0)
 		return run_agent();
-	if (strcmp(argv[0], KTB_SEND) == 0 || strcmp(argv[0], KTB_RECEIVE) == 0 ||
+	if (strcmp(argv[0], KTB_LOAD) == 0 || strcmp(argv[0], KTB_SEND) == 0 || strcmp(argv[0], KTB_RECEIVE) == 0 ||
 	    strcmp(argv[0], KTB_RECEIVE_INTO) == 0)
 		return run_worker(argv, n);
 	say("nothing here is called %s", argv[0]);

@@ -14,10 +14,14 @@
 
 #include "frame.h"
 
-/* The agent's own commands (KTB_OPEN_BUILTIN): "send" PATH..., and "receive" DEST, or "receive-into" FOLDER. */
+/*
+ * The agent's own commands (KTB_OPEN_BUILTIN): "send" PATH..., "receive" DEST, or "receive-into" FOLDER; and "load"
+ * PARAMETERS, which inserts a kernel module that comes as it is (its exit status is the errno).
+ */
 #define KTB_SEND "send"
 #define KTB_RECEIVE "receive"
 #define KTB_RECEIVE_INTO "receive-into"
+#define KTB_LOAD "load"
 
 enum transfer_type {
 	/* u32 mode (07777), i64 mtime in s, u32 and ns, u64 size as far as it is known, the name. */

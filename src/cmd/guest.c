@@ -32,7 +32,9 @@ enum {
 	LOST_TICKS = 20,   /* before it is said that none came */
 	ANSWER_TICKS = 30, /* for the agent to answer once init is up */
 	UP_SAY_TICKS = 4,  /* before it is said that the guest isn't up yet */
-	UP_TICKS = 240,    /* for it to be up */
+	PAUSED_TRIES = 20,
+	PAUSED_TRY_MS = 50,
+	UP_TICKS = 240, /* for it to be up */
 	SOCKET_BACKLOG_MAX = 256 << 10,
 	TEXT_MAX = 64 << 10,
 	SIGPIPE_STATUS = 128 + SIGPIPE,
@@ -60,6 +62,7 @@ struct session {
 	bool opened, ended, left;
 	bool up;
 	unsigned int ticks, up_ticks, heard_ticks; /* now, when init was up, when something was heard last */
+	unsigned int stopped_looks; /* how often in a row the VM was found stopped: a reset takes a moment */
 	bool pinged;
 	const char *told; /* what was said of the VM's state; NULL: nothing */
 	int signals;
@@ -454,6 +457,24 @@ static struct err *look(struct session *s, int *ret_stopped)
 		if (streq(status, stopped[i].status))
 			*ret_stopped = (int)i;
 	}
+	s->stopped_looks = *ret_stopped < 0 ? 0 : s->stopped_looks + 1;
+	return NULL;
+}
+
+/*
+ * A VM that is being reset is paused for a moment; nothing is sent to one that is stopped, since it would be run when that
+ * one goes on.
+ */
+static struct err *wait_while_paused(struct session *s)
+{
+	for (int i = 0; i < PAUSED_TRIES; i++) {
+		int why;
+
+		TRY(look(s, &why));
+		if (why < 0 || !streq(stopped[why].status, "paused"))
+			return NULL;
+		usleep(PAUSED_TRY_MS * 1000);
+	}
 	return NULL;
 }
 
@@ -463,7 +484,7 @@ static struct err *check_before(struct session *s)
 	int why;
 
 	TRY(look(s, &why));
-	if (why >= 0)
+	if (s->stopped_looks > 1)
 		return err_create(ERR_CLOSED, "VM '%s' %s, so nothing can be run in it; %s", name, stopped[why].text,
 				  stopped[why].remedy);
 	if (!s->up && s->ticks >= UP_TICKS)
@@ -507,9 +528,9 @@ static struct err *check_during(struct session *s)
 	if (why >= 0 && streq(stopped[why].status, "panicked"))
 		return err_create(ERR_CLOSED, "the guest panicked, and the command with it; see ktb console %s",
 				  s->command->vm->name);
-	if (why >= 0)
+	if (s->stopped_looks > 1)
 		tell(s, stopped[why].text, stopped[why].remedy);
-	else if (silence >= LOST_TICKS)
+	else if (why < 0 && silence >= LOST_TICKS)
 		tell(s, "has not answered for some time", "It may stand at the kdb prompt, or hang: see ktb console");
 	return NULL;
 }
@@ -623,6 +644,7 @@ static struct err *run(struct session *s)
 {
 	const struct guest_command *c = s->command;
 
+	TRY(wait_while_paused(s));
 	TRY(check_before(s));
 	TRY(connect_agent(s));
 	TRY(send_open(s));
