@@ -41,8 +41,7 @@ static struct err *cmd_exec(struct config *cfg, const struct strv *positional, c
 {
 	struct err *e;
 
-	if (positional->n)
-		return err_create(ERR_USAGE, "the command goes behind --: ktb exec -- %s", positional->v[0]);
+	(void)positional;
 	e = run_exec(cfg, rest, ret_status);
 	/* The command's own status may be any number up to 124. */
 	if (e)

@@ -29,11 +29,12 @@ enum {
 	TICK_MS = 500,
 	SILENCE_TICKS = 2, /* before the supervisor is asked */
 	PING_TICKS = 8,    /* before the guest is asked for a sign of life */
+	SIGNAL_TICKS = 6,  /* for the guest to be heard of after a signal */
 	LOST_TICKS = 20,   /* before it is said that none came */
 	ANSWER_TICKS = 30, /* for the agent to answer once init is up */
 	UP_SAY_TICKS = 4,  /* before it is said that the guest isn't up yet */
-	PAUSED_TRIES = 20,
-	PAUSED_TRY_MS = 50,
+	MOMENT_TRIES = 20,
+	MOMENT_TRY_MS = 50,
 	UP_TICKS = 240, /* for it to be up */
 	SOCKET_BACKLOG_MAX = 256 << 10,
 	TEXT_MAX = 64 << 10,
@@ -65,7 +66,8 @@ struct session {
 	unsigned int stopped_looks; /* how often in a row the VM was found stopped: a reset takes a moment */
 	bool pinged;
 	const char *told; /* what was said of the VM's state; NULL: nothing */
-	int signals;
+	int signals, signal_number;
+	unsigned int signal_ticks;
 	int status;
 	struct err *failure;
 };
@@ -385,40 +387,6 @@ static struct err *vm_ended(const struct session *s)
 			  s->opened ? ", and the command with it" : " before the command ran");
 }
 
-/* Without an END: the VM has gone, or the agent alone. */
-static struct err *on_agent_closed(struct stream *stream, void *user)
-{
-	struct session *s = user;
-	_cleanup_(close) int sock = -1;
-	struct err *e;
-
-	(void)stream;
-	if (s->ended || s->left) {
-		end_if_written(s);
-		return NULL;
-	}
-	/* The supervisor lives a moment longer than what it serves. */
-	e = rundir_connect(s->command->vm, "control.sock", &sock);
-	if (!e) {
-		_cleanup_(free) char *status = NULL;
-
-		e = control_status(sock, &status);
-	}
-	if (e) {
-		err_ignore(e);
-		return finish(s, vm_ended(s));
-	}
-	return finish(s, err_create(ERR_CLOSED,
-				    "the connection to the guest broke%s: it shuts down or restarts, or its agent died",
-				    s->opened ? ", and the command was hung up" : ""));
-}
-
-static const struct stream_callbacks agent_callbacks = {
-	.data = on_agent_data,
-	.closed = on_agent_closed,
-	.drained = on_agent_drained,
-};
-
 /* --- What may keep the guest from answering --- */
 
 static const struct {
@@ -426,12 +394,12 @@ static const struct {
 	const char *text;
 	const char *remedy;
 } stopped[] = {
-	{ "waiting", "is held at reset, and waits for a debugger", "let it go on with continue in GDB (ktb gdb)" },
-	{ "debug", "is stopped by a debugger", "let it go on with continue in GDB" },
-	{ "paused", "is paused", "let it go on: continue in GDB, or cont in QEMU's monitor" },
-	{ "panicked", "has panicked", "look at it with ktb gdb, or end it with ktb stop" },
-	{ "shutdown", "has reset itself again and again", "look at its console, or end it with ktb stop" },
-	{ "internal-error", "was given up by QEMU", "end it with ktb stop" },
+	{ "waiting", "is held at reset, and waits for a debugger", "Let it go on with continue in GDB (ktb gdb)" },
+	{ "debug", "is stopped by a debugger", "Let it go on with continue in GDB" },
+	{ "paused", "is paused", "Let it go on: continue in GDB, or cont in QEMU's monitor" },
+	{ "panicked", "has panicked", "Look at it with ktb gdb, or end it with ktb stop" },
+	{ "shutdown", "has reset itself again and again", "Look at its console, or end it with ktb stop" },
+	{ "internal-error", "was given up by QEMU", "End it with ktb stop" },
 };
 
 /* The VM's state: an error if it can't be asked. *ret_stopped: why it doesn't run, an index; -1: it does. */
@@ -461,19 +429,49 @@ static struct err *look(struct session *s, int *ret_stopped)
 	return NULL;
 }
 
+/* Without an END: the VM has gone, or the agent alone. */
+static struct err *on_agent_closed(struct stream *stream, void *user)
+{
+	struct session *s = user;
+
+	(void)stream;
+	if (s->ended || s->left) {
+		end_if_written(s);
+		return NULL;
+	}
+	/* The supervisor lives a moment longer than what it serves. */
+	for (int i = 0; i < MOMENT_TRIES; i++) {
+		int why;
+		struct err *e = look(s, &why);
+
+		if (e)
+			return finish(s, e);
+		usleep(MOMENT_TRY_MS * 1000);
+	}
+	return finish(s, err_create(ERR_CLOSED,
+				    "the connection to the guest broke%s: it shuts down or restarts, or its agent died",
+				    s->opened ? ", and the command was hung up" : ""));
+}
+
+static const struct stream_callbacks agent_callbacks = {
+	.data = on_agent_data,
+	.closed = on_agent_closed,
+	.drained = on_agent_drained,
+};
+
 /*
  * A VM that is being reset is paused for a moment; nothing is sent to one that is stopped, since it would be run when that
  * one goes on.
  */
 static struct err *wait_while_paused(struct session *s)
 {
-	for (int i = 0; i < PAUSED_TRIES; i++) {
+	for (int i = 0; i < MOMENT_TRIES; i++) {
 		int why;
 
 		TRY(look(s, &why));
 		if (why < 0 || !streq(stopped[why].status, "paused"))
 			return NULL;
-		usleep(PAUSED_TRY_MS * 1000);
+		usleep(MOMENT_TRY_MS * 1000);
 	}
 	return NULL;
 }
@@ -485,7 +483,7 @@ static struct err *check_before(struct session *s)
 
 	TRY(look(s, &why));
 	if (s->stopped_looks > 1)
-		return err_create(ERR_CLOSED, "VM '%s' %s, so nothing can be run in it; %s", name, stopped[why].text,
+		return err_create(ERR_CLOSED, "VM '%s' %s, so nothing can be run in it. %s", name, stopped[why].text,
 				  stopped[why].remedy);
 	if (!s->up && s->ticks >= UP_TICKS)
 		return err_create(
@@ -518,6 +516,9 @@ static struct err *check_during(struct session *s)
 	uint8_t frame[KTB_FRAME_SMALL];
 	int why;
 
+	/* timeout(1) sends one signal and no second. */
+	if (s->signals && s->heard_ticks <= s->signal_ticks && s->ticks > s->signal_ticks + SIGNAL_TICKS)
+		return leave(s, GUEST_SIGNALLED + s->signal_number);
 	if (silence < SILENCE_TICKS)
 		return NULL;
 	if (silence >= PING_TICKS && !s->pinged) {
@@ -564,7 +565,10 @@ static struct err *on_signal(struct loop_source *source, int number, short reven
 	(void)revents;
 	if (++s->signals > 1 || !s->opened || s->command->terminal || s->command->builtin || number == SIGHUP)
 		return leave(s, GUEST_SIGNALLED + number);
+	s->signal_number = number;
+	s->signal_ticks = s->ticks;
 	stream_write(s->agent, frame, frame_put_number(frame, KTB_AGENT_SIGNAL, 0, (uint32_t)number));
+	stream_write(s->agent, frame, frame_put_plain(frame, KTB_AGENT_PING, 0));
 	return NULL;
 }
 
