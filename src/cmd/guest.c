@@ -412,7 +412,8 @@ static struct err *look(struct session *s, int *ret_stopped)
 
 	if (!e)
 		e = control_guest_status(sock, &status, &up);
-	if (e && err_code(e) == ERR_CLOSED) {
+	/* Closed with our question unread it is a reset. */
+	if (e && (err_code(e) == ERR_CLOSED || err_errno(e) == ECONNRESET || err_errno(e) == EPIPE)) {
 		err_destroy(e);
 		return vm_ended(s);
 	}

@@ -37,7 +37,7 @@ struct client {
 	struct stream *stream;
 	struct buf in;    /* an unfinished frame, or what waits for the agent */
 	uint16_t channel; /* 0: has sent nothing yet */
-	bool ended;       /* its END is on its way to it */
+	bool ended;       /* its END is on its way to it: it will close, and what it still says is dropped */
 };
 
 struct broker {
@@ -104,7 +104,7 @@ static bool pass_to_guest(struct client *c)
 	size_t used = 0;
 	struct frame f;
 
-	if (!c->broker->synced || c->ended)
+	if (!c->broker->synced)
 		return true;
 	while (c->in.len &&
 	       (status = frame_parse((const uint8_t *)c->in.data + used, c->in.len - used, &f)) == FRAME_COMPLETE) {
@@ -128,7 +128,7 @@ static bool pass_to_guest(struct client *c)
 static void pause_clients(const struct broker *b, bool pause)
 {
 	for (struct client *c = b->clients; c; c = c->next)
-		stream_pause(c->stream, pause || c->ended);
+		stream_pause(c->stream, pause);
 }
 
 static struct err *on_client_data(struct stream *s, const char *bytes, size_t len, void *user)
@@ -136,6 +136,8 @@ static struct err *on_client_data(struct stream *s, const char *bytes, size_t le
 	struct client *c = user;
 	struct broker *b = c->broker;
 
+	if (c->ended)
+		return NULL;
 	buf_append(&c->in, bytes, len);
 	/* Nothing is read of one that waits but its OPEN, and what came with it. */
 	if (!b->synced)
@@ -152,20 +154,9 @@ static struct err *on_client_closed(struct stream *s, void *user)
 	return NULL;
 }
 
-static struct err *on_client_drained(struct stream *s, void *user)
-{
-	struct client *c = user;
-
-	(void)s;
-	if (c->ended)
-		drop_client(c);
-	return NULL;
-}
-
 static const struct stream_callbacks client_callbacks = {
 	.data = on_client_data,
 	.closed = on_client_closed,
-	.drained = on_client_drained,
 };
 
 static void add_client(struct broker *b, int fd)
@@ -208,11 +199,9 @@ static void pass_to_client(struct broker *b, const struct frame *f)
 	if (!c)
 		return;
 	stream_write(c->stream, f->payload - KTB_FRAME_HEADER, frame_size(f));
+	/* The client closes: one that still writes when it is closed upon could lose what it has not read yet. */
 	if (end) {
 		c->ended = true;
-		stream_pause(c->stream, true);
-		if (!stream_pending(c->stream))
-			drop_client(c);
 	} else if (stream_pending(c->stream) > CLIENT_BACKLOG_MAX) {
 		log_warn("the guest sends more than it was asked for; the command was given up");
 		close_channel(c);

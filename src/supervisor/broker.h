@@ -16,7 +16,7 @@ enum broker_message {
  * Serves until the supervisor or QEMU hangs up. Messages come over supervisor_fd; dir_fd is the run directory, with
  * agent.sock in it. Both stay the caller's.
  *
- * A client is one command: its first frame is an OPEN, and after the guest's END its connection is closed. A connection
- * that is closed without END means that the agent, or the VM, is gone.
+ * A client is one command: its first frame is an OPEN, and after the guest's END it closes. A connection that is closed
+ * without END means that the agent, or the VM, is gone.
  */
 struct err *broker_run(int supervisor_fd, int dir_fd) err_must_check;

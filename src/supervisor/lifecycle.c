@@ -284,6 +284,8 @@ static void handle_agent_port(struct supervisor *s, bool open)
 	if (s->agent_up && !open)
 		agentport_guest_closed(s->agentport);
 	s->agent_up = open;
+	if (open)
+		s->agent_wanted = false;
 }
 
 static void handle_port(struct supervisor *s, struct json_object *data)

@@ -46,7 +46,7 @@ struct supervisor {
 	bool init_up;      /* init has opened its port */
 	bool was_up;       /* ... at some time since QEMU started */
 	bool agent_up;     /* the agent has opened its port */
-	bool agent_wanted; /* before init was up */
+	bool agent_wanted; /* asked for, and has not opened it since */
 	bool running;      /* the CPUs run */
 	bool panicked;     /* since the last reset */
 	bool ever_panicked;

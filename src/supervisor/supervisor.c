@@ -49,8 +49,9 @@ void supervisor_want_agent(struct supervisor *s)
 {
 	uint8_t frame[KTB_FRAME_SMALL];
 
-	s->agent_wanted = !s->init_up;
-	if (s->init_up && !s->agent_up)
+	/* An init that is about to end may not hear of it: then the next one will. */
+	s->agent_wanted = !s->agent_up;
+	if (s->agent_wanted)
 		supervisor_send_frame(s, frame, frame_put_empty(frame, KTB_FRAME_AGENT));
 }
 

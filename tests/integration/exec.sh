@@ -146,6 +146,18 @@ ends()
 	expect_equal "$version: and the next one has another" "$stdout" again
 }
 
+no_terminal()
+{
+	! term_tmux has-session 2>/dev/null
+}
+
+# One ends before the next begins.
+end_terminal()
+{
+	term_stop
+	wait_for 10 no_terminal
+}
+
 terminal()
 {
 	term_start "sh -c '\"$KTB\" exec -t; echo left=\$?; stty -a | grep -o \"[-]*icanon\"; sleep 100'"
@@ -164,12 +176,12 @@ terminal()
 	term_send 'exit 3' Enter
 	expect "$version: -t: its exit status" term_wait 20 'left=3'
 	expect "$version: -t: the terminal is as it was" term_wait 20 '^icanon'
-	term_stop
+	end_terminal
 	term_start "sh -c '\"$KTB\" exec -t -- sh -c \"stty raw; echo be\"\"gin; cat\"; echo left=\$?; sleep 100'"
 	expect "$version: -t: a program that takes every key" term_wait 30 'begin'
 	term_send C-c C-a x
 	expect "$version: -t: Ctrl-a x leaves it" term_wait 20 'left=129'
-	term_stop
+	end_terminal
 	term_start "sh"
 	term_send "\"$KTB\" exec -t -- sleep 1005" Enter
 	wait_for 20 guest sh -c 'ps | grep -q "sleep 100[5]"'
@@ -179,7 +191,7 @@ terminal()
 	term_send 'stty -a | grep -o "[-]*icanon"' Enter
 	expect "$version: -t: restored even after kill -9" term_wait 20 '^icanon'
 	expect "$version: -t: and the command is gone" wait_for 20 guest_has_no 'sleep 1005'
-	term_stop
+	end_terminal
 }
 
 make_tree()
