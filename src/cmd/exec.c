@@ -71,8 +71,7 @@ const struct command command_exec = {
 	.examples = "  ktb exec -- uname -r\n"
 		    "  ktb exec -- sh -c 'dmesg | tail -n 3'\n"
 		    "  ktb exec -t -- top\n"
-		    "  ktb exec -t                        # a second shell\n"
-		    "  dd if=/dev/urandom bs=1k count=1 | ktb exec -- md5sum",
+		    "  ktb exec -t                          # a second shell",
 	.takes_rest = true,
 	.run = cmd_exec,
 };
