@@ -49,6 +49,7 @@ module_init(hello_init);
 module_exit(hello_exit);
 MODULE_LICENSE("GPL");
 END
+# shellcheck disable=SC2016 # expanded when it is run
 at_exit 'for f in "$XDG_CACHE_HOME"/ktb/module/*/src/Kbuild; do [ "$(readlink "$f")" != "$tmp/work/hello/Kbuild" ] || rm -rf "${f%/src/*}"; done'
 # shellcheck disable=SC2016 # expanded when it is run
 at_exit '"$KTB" stop --all --force >/dev/null 2>&1'

@@ -1,6 +1,7 @@
 #!/bin/sh
 # timeout: 300
 # Modules out of the kernel's tree, built and loaded on each kernel: ktb module.
+# shellcheck disable=SC2016 # expanded later
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
