@@ -442,7 +442,7 @@ static struct err *on_agent_closed(struct stream *stream, void *user)
 	}
 	/* The supervisor lives a moment longer than what it serves. */
 	for (int i = 0; i < MOMENT_TRIES; i++) {
-		int why;
+		int why = -1;
 		struct err *e = look(s, &why);
 
 		if (e)
@@ -467,7 +467,7 @@ static const struct stream_callbacks agent_callbacks = {
 static struct err *wait_while_paused(struct session *s)
 {
 	for (int i = 0; i < MOMENT_TRIES; i++) {
-		int why;
+		int why = -1;
 
 		TRY(look(s, &why));
 		if (why < 0 || !streq(stopped[why].status, "paused"))
@@ -480,7 +480,7 @@ static struct err *wait_while_paused(struct session *s)
 static struct err *check_before(struct session *s)
 {
 	const char *name = s->command->vm->name;
-	int why;
+	int why = -1;
 
 	TRY(look(s, &why));
 	if (s->stopped_looks > 1)
@@ -515,7 +515,7 @@ static struct err *check_during(struct session *s)
 {
 	unsigned int silence = s->ticks - s->heard_ticks;
 	uint8_t frame[KTB_FRAME_SMALL];
-	int why;
+	int why = -1;
 
 	/* timeout(1) sends one signal and no second. */
 	if (s->signals && s->heard_ticks <= s->signal_ticks && s->ticks > s->signal_ticks + SIGNAL_TICKS)

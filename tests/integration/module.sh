@@ -11,6 +11,7 @@ cd "$tmp" || exit 1
 at_exit '"$KTB" stop --all --force >/dev/null 2>&1; forget_modules'
 
 # Its folders in the cache go with the test's.
+# shellcheck disable=SC2317 # called when it ends
 forget_modules()
 {
 	for _f in "$XDG_CACHE_HOME"/ktb/module/*/src/Kbuild "$XDG_CACHE_HOME"/ktb/module/*/src/Makefile; do
