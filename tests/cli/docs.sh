@@ -351,7 +351,8 @@ foreground()
 # in_guest_terminal COMMAND: one that has a terminal in the guest, and is left.
 in_guest_terminal()
 {
-	term_start "sh -c '$1; echo status \$?; sleep 100'"
+	# A comment would hide the rest.
+	term_start "sh -c '${1%%#*}; echo status \$?; sleep 100'"
 	if term_wait 30 'debugvm:~# |Mem:'; then
 		term_send C-a x
 		expect "$1: it can be left" term_wait 10 '^status 129'
