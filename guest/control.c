@@ -2,14 +2,14 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/netlink.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "agent.h"
 #include "console.h"
+#include "port.h"
 #include "util.h"
 
 /* Without uevents: 10 ms after the start, then after 20, 40, ...: the last time after about 40 s. */
@@ -54,36 +54,6 @@ static void open_uevents(struct control *c)
 	c->uevents = fd;
 }
 
-static bool has_our_name(const char *port)
-{
-	char path[sizeof("/sys/class/virtio-ports//name") + NAME_MAX], name[sizeof(KTB_PORT_NAME) + 2];
-
-	snprintf(path, sizeof(path), "/sys/class/virtio-ports/%s/name", port);
-	return read_text(path, name, sizeof(name)) > 0 && strcmp(name, KTB_PORT_NAME) == 0;
-}
-
-static int open_named_port(void)
-{
-	DIR *dir = opendir("/sys/class/virtio-ports");
-	const struct dirent *d;
-	int fd = -1;
-
-	if (!dir)
-		return -1;
-	while (fd < 0 && (d = readdir(dir))) {
-		char path[sizeof("/dev/") + NAME_MAX];
-
-		if (d->d_name[0] == '.' || !has_our_name(d->d_name))
-			continue;
-		snprintf(path, sizeof(path), "/dev/%s", d->d_name);
-		fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-		if (fd < 0)
-			say("can't open the control port %s: %m", path);
-	}
-	closedir(dir);
-	return fd;
-}
-
 /* The next bytes, whenever they come, are the first of a connection. */
 static void begin_connection(struct control *c)
 {
@@ -97,7 +67,7 @@ void control_search(struct control *c)
 	if (c->port >= 0)
 		return;
 	c->searches++;
-	c->port = open_named_port();
+	c->port = port_open(KTB_PORT_NAME);
 	if (c->port < 0)
 		return;
 	close_and_forget(&c->uevents);
@@ -177,6 +147,23 @@ static void send_hello(struct control *c)
 		c->hello_due = false;
 }
 
+static void want_agent(struct control *c)
+{
+	/* One that is just ending may not have been reaped yet. */
+	c->agent_wanted = c->agent > 0;
+	if (!c->agent_wanted)
+		c->agent = agent_start();
+}
+
+void control_reaped(struct control *c, pid_t pid)
+{
+	if (pid != c->agent)
+		return;
+	c->agent = 0;
+	if (c->agent_wanted)
+		want_agent(c);
+}
+
 static enum ending handle_frame(struct control *c, const struct frame *f)
 {
 	struct frame_winsize ws;
@@ -196,6 +183,9 @@ static enum ending handle_frame(struct control *c, const struct frame *f)
 		return ENDING_POWEROFF;
 	case KTB_FRAME_REBOOT:
 		return ENDING_REBOOT;
+	case KTB_FRAME_AGENT:
+		want_agent(c);
+		break;
 	default:
 		break;
 	}

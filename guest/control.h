@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "frame.h"
 #include "shutdown.h"
@@ -45,6 +46,10 @@ struct control {
 	bool hello_due;
 	/* The stream made no sense: ignored until the host connects again. */
 	bool deaf;
+	/* 0: it doesn't run. */
+	pid_t agent;
+	/* Asked for since it was started: if it ends it is started again. */
+	bool agent_wanted;
 	size_t fill;
 	uint8_t rx[KTB_FRAME_HEADER + KTB_FRAME_PAYLOAD_MAX];
 };
@@ -59,3 +64,6 @@ void control_search(struct control *c);
 
 /* Handles what epoll reported, an EPOLL* mask. Returns what the host wants of the VM. */
 enum ending control_handle(struct control *c, enum control_event event, uint32_t mask);
+
+/* A child has ended, maybe the agent. */
+void control_reaped(struct control *c, pid_t pid);

@@ -25,6 +25,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
+#include "agent.h"
 #include "console.h"
 #include "control.h"
 #include "modules.h"
@@ -64,23 +65,29 @@ static sigset_t block_signals(void)
 }
 
 /* True if the shell was among those that ended. */
-static bool reap(pid_t shell)
+static bool reap(pid_t shell, struct control *control)
 {
 	bool shell_ended = false;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
 		if (pid == shell)
 			shell_ended = true;
+		else if (control)
+			control_reaped(control, pid);
+	}
 	return shell_ended;
 }
 
-/* The signals are those of busybox's poweroff, reboot and halt, and SIGINT for Ctrl-Alt-Del. */
-static enum ending handle_signal(int sig, pid_t *shell)
+/*
+ * The signals are those of busybox's poweroff, reboot and halt, and SIGINT for Ctrl-Alt-Del. control is NULL where there
+ * is no control port.
+ */
+static enum ending handle_signal(int sig, pid_t *shell, struct control *control)
 {
 	switch (sig) {
 	case SIGCHLD:
-		if (!reap(*shell))
+		if (!reap(*shell, control))
 			return ENDING_NONE;
 		*shell = 0;
 		return ENDING_POWEROFF;
@@ -96,13 +103,13 @@ static enum ending handle_signal(int sig, pid_t *shell)
 	}
 }
 
-static enum ending read_signal(int fd, pid_t *shell)
+static enum ending read_signal(int fd, pid_t *shell, struct control *control)
 {
 	struct signalfd_siginfo si;
 
 	if (read(fd, &si, sizeof(si)) != sizeof(si))
 		return ENDING_NONE;
-	return handle_signal((int)si.ssi_signo, shell);
+	return handle_signal((int)si.ssi_signo, shell, control);
 }
 
 static enum ending wait_for_signals(const sigset_t *set, pid_t *shell)
@@ -110,7 +117,7 @@ static enum ending wait_for_signals(const sigset_t *set, pid_t *shell)
 	enum ending ending;
 
 	do
-		ending = handle_signal(sigwaitinfo(set, NULL), shell);
+		ending = handle_signal(sigwaitinfo(set, NULL), shell, NULL);
 	while (ending == ENDING_NONE);
 	return ending;
 }
@@ -130,7 +137,7 @@ static enum ending serve(int epoll, int signals, struct control *control, pid_t 
 			uint32_t what = events[i].data.u32;
 
 			if (what == EVENT_SIGNAL)
-				ending = read_signal(signals, shell);
+				ending = read_signal(signals, shell, control);
 			else
 				ending = control_handle(control, (enum control_event)what, events[i].events);
 		}
@@ -155,7 +162,7 @@ static enum ending run(const sigset_t *set, int tty, pid_t *shell)
 	return serve(epoll, signals, &control, shell);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct options options;
 	enum ending ending;
@@ -163,6 +170,8 @@ int main(void)
 	pid_t shell = 0;
 	int tty;
 
+	if (getpid() != 1 && argc > 1)
+		return agent_main(argv + 1, (size_t)argc - 1);
 	/* Started by hand it would mount over the file systems of a running machine. */
 	if (getpid() != 1) {
 		fputs("init: not started by the kernel (this is not process 1)\n", stderr);

@@ -28,5 +28,7 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  */
 ssize_t read_text(const char *path, char *buf, size_t size);
 
+void sleep_ms(int ms);
+
 /* Milliseconds of the monotonic clock. */
 int64_t now_ms(void);

@@ -65,7 +65,8 @@ static struct err *run(int argc, char *const *argv, int *ret_status)
 	if (!c->takes_rest && rest.n)
 		return err_create(ERR_USAGE, "ktb %s takes nothing behind --", c->name);
 	if (!*c->args && positional.n)
-		return err_create(ERR_USAGE, "ktb %s takes no argument '%s'", c->name, positional.v[0]);
+		return err_create(ERR_USAGE, "ktb %s takes no argument '%s'%s", c->name, positional.v[0],
+				  c->takes_rest ? " in front of --" : "");
 	if (config_bool(cfg, OPT_OUTPUT_QUIET))
 		log_level = LOG_LEVEL_QUIET;
 	if (config_bool(cfg, OPT_OUTPUT_VERBOSE))

@@ -27,6 +27,10 @@ enum command_id {
 	COMMAND_LIST,
 	COMMAND_STOP,
 	COMMAND_GDB,
+	COMMAND_EXEC,
+	COMMAND_PUSH,
+	COMMAND_PULL,
+	COMMAND_MODULE,
 	COMMAND_DEMO,
 	COMMAND_INIT,
 	COMMAND_SOURCE,
@@ -39,11 +43,11 @@ enum command_id {
 
 #define CMD(name) (1U << COMMAND_##name)
 #define CMD_ALL (~0U)
-#define BUILDING (CMD(BUILD) | CMD(VM) | CMD(DEMO))
+#define BUILDING (CMD(BUILD) | CMD(VM) | CMD(DEMO) | CMD(MODULE))
 #define CONFIGURING (BUILDING | CMD(CONFIG))
 #define SOURCING (CONFIGURING | CMD(SOURCE))
 #define BOOTING (CMD(VM) | CMD(DEMO))
-#define RUNNING (CMD(VM) | CMD(CONSOLE) | CMD(STOP) | CMD(GDB))
+#define RUNNING (CMD(VM) | CMD(CONSOLE) | CMD(STOP) | CMD(GDB) | CMD(EXEC) | CMD(PUSH) | CMD(PULL) | CMD(MODULE))
 
 enum option_id {
 #define OPTION(id, section, name, short_flag, type, def, arg, commands, help) OPT_##id,

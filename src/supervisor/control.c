@@ -43,7 +43,7 @@ static struct err *size_member(struct json_object *object, const char *name, uin
 
 static struct err *parse_request(struct json_object *object, struct control_request *ret)
 {
-	static const char *const ops[] = { "status", "stop", "resize", "ram" };
+	static const char *const ops[] = { "status", "stop", "resize", "ram", "agent" };
 	struct control_request r = { 0 };
 	struct json_object *value = NULL;
 	const char *op;
@@ -121,6 +121,8 @@ static char *format_answer(const struct err *e, const struct control_answer *a)
 	}
 	if (!e && a->status)
 		json_object_object_add(object, "status", json_object_new_string(a->status));
+	if (!e && a->status)
+		json_object_object_add(object, "up", json_object_new_boolean(a->up));
 	if (!e && a->size)
 		json_object_object_add(object, "size", json_object_new_uint64(a->size));
 	text = xasprintf("%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
@@ -299,12 +301,20 @@ static struct err *call(int sock, const char *request, struct json_object **ret,
 
 struct err *control_status(int sock, char **ret)
 {
+	bool up;
+
+	return control_guest_status(sock, ret, &up);
+}
+
+struct err *control_guest_status(int sock, char **ret, bool *ret_up)
+{
 	struct json_object *answer, *value = NULL;
 	const char *status;
 
 	TRY(call(sock, "{\"op\":\"status\"}\n", &answer, NULL));
 	status = json_object_object_get_ex(answer, "status", &value) ? json_object_get_string(value) : NULL;
 	*ret = xstrdup(status ? status : "unknown");
+	*ret_up = json_object_object_get_ex(answer, "up", &value) && json_object_get_boolean(value);
 	json_object_put(answer);
 	return NULL;
 }
@@ -342,6 +352,19 @@ struct err *control_resize(int sock, uint16_t rows, uint16_t cols)
 
 	TRY(call(sock, request, &answer, NULL));
 	json_object_put(answer);
+	return NULL;
+}
+
+struct err *control_agent(int sock, int *ret_fd)
+{
+	struct json_object *answer;
+	int fd = -1;
+
+	TRY(call(sock, "{\"op\":\"agent\"}\n", &answer, &fd));
+	json_object_put(answer);
+	if (fd < 0)
+		return err_create(ERR_BAD_DATA, "the VM's supervisor sent no connection to the guest");
+	*ret_fd = fd;
 	return NULL;
 }
 

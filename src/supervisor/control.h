@@ -1,10 +1,12 @@
 /*
  * The control socket: how other ktb processes reach a running VM. One JSON object a line, one answer for each:
  *
- *	{"op":"status"}                     {"ok":true,"status":"running"}
+ *	{"op":"status"}                     {"ok":true,"status":"running","up":true}, up: init is there
  *	{"op":"stop","force":false}         {"ok":true}, and the connection closes when the VM is gone
  *	{"op":"resize","rows":24,"cols":80} {"ok":true}
  *	{"op":"ram"}                        {"ok":true,"size":2147483648}, with a read-only descriptor of the RAM attached
+ *	{"op":"agent"}                      {"ok":true}, with a connection to the guest's agent attached: frames as in
+ *	                                    guest/protocol.h, their channel does not matter
  *
  * What fails answers {"ok":false,"error":"...","code":"not-found"}.
  */
@@ -22,6 +24,7 @@ enum control_op {
 	CONTROL_STOP,
 	CONTROL_RESIZE,
 	CONTROL_RAM,
+	CONTROL_AGENT,
 };
 
 struct control_request {
@@ -36,6 +39,7 @@ struct err *control_parse(const char *line, size_t len, struct control_request *
 /* What the supervisor answers. */
 struct control_answer {
 	const char *status; /* NULL: none */
+	bool up;            /* with a status: the guest's init is there */
 	uint64_t size;
 	int fd; /* sent along and then closed; -1: none */
 };
@@ -56,6 +60,10 @@ DEFINE_CLEANUP(struct control *, control_destroy);
 
 /* What the VM does: "running", "paused", "debug", "panicked", "shutdown", ... The caller frees it. */
 struct err *control_status(int sock, char **ret) err_must_check;
+/* The same, and whether the guest's init is there. */
+struct err *control_guest_status(int sock, char **ret, bool *ret_up) err_must_check;
+/* A connection to the guest's agent, which may be a while in coming. The caller closes it. */
+struct err *control_agent(int sock, int *ret_fd) err_must_check;
 
 /*
  * Asks for the end and waits for it; meanwhile, waiting is called each second with the seconds that have passed. It may be

@@ -282,18 +282,36 @@ static struct err *on_status(struct json_object *answer, const char *error, void
 	return NULL;
 }
 
+static void handle_agent_port(struct supervisor *s, bool open)
+{
+	if (s->agent_up && !open)
+		agentport_guest_closed(s->agentport);
+	s->agent_up = open;
+	if (open)
+		s->agent_wanted = false;
+}
+
 static void handle_port(struct supervisor *s, struct json_object *data)
 {
 	struct json_object *value = NULL;
+	const char *id = json_object_object_get_ex(data, "id", &value) ? json_object_get_string(value) : NULL;
+	bool open;
 
-	if (!json_object_object_get_ex(data, "open", &value))
+	if (!id || !json_object_object_get_ex(data, "open", &value))
 		return;
-	s->init_up = json_object_get_boolean(value);
+	open = json_object_get_boolean(value);
+	if (streq(id, "agent"))
+		handle_agent_port(s, open);
+	if (!streq(id, "init"))
+		return;
+	s->init_up = open;
 	if (!s->init_up)
 		return;
 	s->was_up = true;
 	s->early_resets = 0;
 	supervisor_send_size(s);
+	if (s->agent_wanted)
+		supervisor_want_agent(s);
 }
 
 struct err *lifecycle_event(const char *event, struct json_object *data, void *user)
@@ -329,7 +347,7 @@ void lifecycle_begin(struct supervisor *s)
 	s->running = !s->vm.wait;
 	s->status = s->vm.wait ? "waiting" : "running";
 	s->outcome = OUTCOME_NONE;
-	s->init_up = s->was_up = s->panicked = s->resetting = false;
+	s->init_up = s->was_up = s->agent_up = s->panicked = s->resetting = false;
 	s->early_resets = 0;
 	memset(&s->panic, 0, sizeof(s->panic));
 }

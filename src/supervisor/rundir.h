@@ -9,6 +9,7 @@
  *	serial.in     FIFOs between QEMU and the supervisor
  *	serial.out
  *	stub.sock     QEMU's GDB stub: for the supervisor's use, connecting to it stops the VM
+ *	agent.sock    QEMU's end of the agent's port: for the supervisor's broker
  *	console.log   what the guest wrote to its console (console.log.1: before it was turned over)
  *	ktb.log       what the supervisor of a VM in the background has to say
  *

@@ -6,6 +6,7 @@
 
 #include "base/process.h"
 #include "base/stream.h"
+#include "supervisor/agentport.h"
 #include "supervisor/console.h"
 #include "supervisor/control.h"
 #include "supervisor/supervisor.h"
@@ -31,6 +32,7 @@ struct supervisor {
 	struct debugport *debugport;
 	struct debugport_callbacks debugport_callbacks;
 	int stub_fd;
+	struct agentport *agentport;
 
 	struct qemu qemu;
 	struct qmp *qmp;
@@ -40,11 +42,13 @@ struct supervisor {
 	struct loop_source *ended;
 	struct loop_source *timer;
 
-	bool started;  /* QEMU has answered */
-	bool init_up;  /* init has opened its port */
-	bool was_up;   /* ... at some time since QEMU started */
-	bool running;  /* the CPUs run */
-	bool panicked; /* since the last reset */
+	bool started;      /* QEMU has answered */
+	bool init_up;      /* init has opened its port */
+	bool was_up;       /* ... at some time since QEMU started */
+	bool agent_up;     /* the agent has opened its port */
+	bool agent_wanted; /* asked for, and has not opened it since */
+	bool running;      /* the CPUs run */
+	bool panicked;     /* since the last reset */
 	bool ever_panicked;
 	bool resetting;
 	unsigned int early_resets;
@@ -82,3 +86,5 @@ struct err *lifecycle_kill_qemu(struct loop_source *source, int fd, short revent
 void supervisor_send_frame(struct supervisor *s, const uint8_t *frame, size_t len);
 /* Sends init the window's size, if both are known. */
 void supervisor_send_size(struct supervisor *s);
+/* Has init start the agent, if it doesn't run: now, or when init is up. */
+void supervisor_want_agent(struct supervisor *s);

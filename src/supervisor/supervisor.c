@@ -45,6 +45,16 @@ static void on_resize(uint16_t rows, uint16_t cols, void *user)
 	supervisor_send_size(s);
 }
 
+void supervisor_want_agent(struct supervisor *s)
+{
+	uint8_t frame[KTB_FRAME_SMALL];
+
+	/* An init that is about to end may not hear of it: then the next one will. */
+	s->agent_wanted = !s->agent_up;
+	if (s->agent_wanted)
+		supervisor_send_frame(s, frame, frame_put_empty(frame, KTB_FRAME_AGENT));
+}
+
 /* --- What QEMU says on stderr --- */
 
 static struct err *on_message(struct stream *stream, const char *bytes, size_t len, void *user)
@@ -89,7 +99,9 @@ static struct err *on_request(const struct control_request *request, struct cont
 
 	switch (request->op) {
 	case CONTROL_STATUS:
-		answer->status = s->status;
+		/* It is stopped for its reset, but not for long. */
+		answer->status = s->resetting ? "running" : s->status;
+		answer->up = s->init_up;
 		return NULL;
 	case CONTROL_STOP:
 		if (request->force)
@@ -103,6 +115,11 @@ static struct err *on_request(const struct control_request *request, struct cont
 	case CONTROL_RAM:
 		answer->size = s->vm.memory;
 		return qemu_ram_readonly(&s->qemu, &answer->fd);
+	case CONTROL_AGENT:
+		if (s->outcome != OUTCOME_NONE)
+			return err_create(ERR_CLOSED, "the VM is about to end");
+		supervisor_want_agent(s);
+		return agentport_connect(s->agentport, &answer->fd);
 	}
 	return NULL;
 }
@@ -202,7 +219,7 @@ static struct err *on_first_answer(struct json_object *value, const char *error,
 
 static struct err *start_qemu(struct supervisor *s)
 {
-	TRY(qemu_start(&s->vm, rundir_fd(s->params->rundir), s->stub_fd, &s->qemu));
+	TRY(qemu_start(&s->vm, rundir_fd(s->params->rundir), s->stub_fd, agentport_fd(s->agentport), &s->qemu));
 	console_attach(s->console, steal_fd(&s->qemu.serial_out_fd), steal_fd(&s->qemu.serial_in_fd),
 		       steal_fd(&s->qemu.hmp_fd));
 	s->qmp = qmp_create(s->loop, steal_fd(&s->qemu.qmp_fd), lifecycle_event, s);
@@ -222,6 +239,7 @@ static struct err *stop_qemu(struct supervisor *s, int *ret_status)
 	process_kill(&s->qemu.process, SIGKILL);
 	if (s->debugport)
 		debugport_hang_up(s->debugport);
+	agentport_hang_up(s->agentport);
 	TRY(process_wait(&s->qemu.process, ret_status));
 	/* Its last events and words may not have been read yet. */
 	TRY(qmp_catch_up(s->qmp));
@@ -305,6 +323,7 @@ static struct err *set_up(struct supervisor *s)
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		TRY(loop_add_signal(s->loop, signals[i], on_signal, s));
 	TRY(sock_listen_at(rundir_fd(s->params->rundir), "stub.sock", &s->stub_fd));
+	TRY(agentport_create(s->loop, s->params->rundir, &s->agentport));
 	s->debugport_callbacks = (struct debugport_callbacks){ .stop_vm = stop_for_client,
 							       .client_gone = client_gone,
 							       .serve = s->params->serve };
@@ -355,6 +374,7 @@ struct err *supervisor_run(const struct supervisor_params *params, int *ret_stat
 	qemu_deinit(&s.qemu);
 	control_destroy(s.control);
 	debugport_destroy(s.debugport);
+	agentport_destroy(s.agentport);
 	console_destroy(s.console);
 	if (s.stub_fd >= 0)
 		close(s.stub_fd);

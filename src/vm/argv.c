@@ -68,9 +68,11 @@ static void add_devices(const struct vm_params *p, struct strv *argv)
 				   "-device",
 				   "virtio-rng-pci",
 				   "-device",
-				   "virtio-serial-pci,max_ports=2",
+				   "virtio-serial-pci,max_ports=3",
 				   "-device",
 				   "virtserialport,id=init,chardev=init,name=" VM_INIT_PORT,
+				   "-device",
+				   "virtserialport,id=agent,chardev=agent,name=" VM_AGENT_PORT,
 				   NULL,
 			   });
 	if (p->attach)
@@ -106,6 +108,8 @@ void vm_argv(const struct vm_params *p, const struct vm_channels *c, struct strv
 	add_socket(argv, "init", c->init_fd);
 	strv_add(argv, "-chardev");
 	strv_addf(argv, "socket,id=stub,fd=%d,server=on,wait=off", c->stub_fd);
+	strv_add(argv, "-chardev");
+	strv_addf(argv, "socket,id=agent,fd=%d,server=on,wait=off", c->agent_fd);
 	strv_add_all(argv, (const char *const[]){
 				   "-serial",
 				   "chardev:serial",
@@ -135,6 +139,8 @@ void vm_argv_by_hand(const struct vm_params *p, uint16_t port, struct strv *argv
 				   "mon:stdio",
 				   "-chardev",
 				   "null,id=init",
+				   "-chardev",
+				   "null,id=agent",
 				   "-action",
 				   "panic=pause",
 				   NULL,

@@ -28,19 +28,21 @@ struct vm_params {
 	const struct strv *extra_args; /* behind all others; NULL: none */
 };
 
-/* The name of init's virtio-serial port, as guest/protocol.h has it. */
+/* The names of the guest's virtio-serial ports, as guest/protocol.h has them. */
 #define VM_INIT_PORT "ktb.init"
+#define VM_AGENT_PORT "ktb.agent"
 
 /*
  * The ends of the VM's channels that QEMU inherits. Descriptors keep their numbers in the child.
  */
 struct vm_channels {
-	int ram_fd;  /* memfd, sealed to the size of the RAM */
-	int dir_fd;  /* folder with the FIFOs serial.in and serial.out: ttyS0 */
-	int qmp_fd;  /* stream sockets: machine protocol, */
-	int hmp_fd;  /* monitor for people, */
-	int init_fd; /* init's virtio-serial port */
-	int stub_fd; /* listening UNIX socket of the GDB stub */
+	int ram_fd;   /* memfd, sealed to the size of the RAM */
+	int dir_fd;   /* folder with the FIFOs serial.in and serial.out: ttyS0 */
+	int qmp_fd;   /* stream sockets: machine protocol, */
+	int hmp_fd;   /* monitor for people, */
+	int init_fd;  /* init's virtio-serial port */
+	int stub_fd;  /* listening UNIX sockets: of the GDB stub, */
+	int agent_fd; /* and of the agent's virtio-serial port */
 };
 
 /* All kernel parameters: those that the accelerator needs first, so that the others can take them back. The caller frees it. */

@@ -78,7 +78,7 @@ static struct err *make_channels(struct qemu *q, struct theirs *t)
 	return NULL;
 }
 
-static struct err *spawn(const struct vm_params *params, int dir_fd, int stub_fd, struct qemu *q,
+static struct err *spawn(const struct vm_params *params, int dir_fd, int stub_fd, int agent_fd, struct qemu *q,
 			 const struct theirs *t)
 {
 	const struct vm_channels channels = {
@@ -88,8 +88,9 @@ static struct err *spawn(const struct vm_params *params, int dir_fd, int stub_fd
 		.hmp_fd = t->hmp,
 		.init_fd = t->init,
 		.stub_fd = stub_fd,
+		.agent_fd = agent_fd,
 	};
-	const int keep[] = { q->ram_fd, dir_fd, t->qmp, t->hmp, t->init, stub_fd };
+	const int keep[] = { q->ram_fd, dir_fd, t->qmp, t->hmp, t->init, stub_fd, agent_fd };
 	_cleanup_(close) int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	_cleanup_(strv_deinit) struct strv argv = STRV_INIT;
 	struct process_options options = PROCESS_OPTIONS_INIT;
@@ -107,7 +108,7 @@ static struct err *spawn(const struct vm_params *params, int dir_fd, int stub_fd
 	return process_spawn(&options, &q->process);
 }
 
-struct err *qemu_start(const struct vm_params *params, int dir_fd, int stub_fd, struct qemu *ret)
+struct err *qemu_start(const struct vm_params *params, int dir_fd, int stub_fd, int agent_fd, struct qemu *ret)
 {
 	_cleanup_(qemu_deinit) struct qemu q = QEMU_INIT;
 	_cleanup_(theirs_deinit) struct theirs t = { -1, -1, -1, -1 };
@@ -116,7 +117,7 @@ struct err *qemu_start(const struct vm_params *params, int dir_fd, int stub_fd, 
 	TRY(make_fifo(dir_fd, "serial.out", &q.serial_out_fd));
 	TRY(make_fifo(dir_fd, "serial.in", &q.serial_in_fd));
 	TRY(make_channels(&q, &t));
-	TRY(spawn(params, dir_fd, stub_fd, &q, &t));
+	TRY(spawn(params, dir_fd, stub_fd, agent_fd, &q, &t));
 	*ret = q;
 	q = (struct qemu)QEMU_INIT;
 	return NULL;

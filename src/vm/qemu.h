@@ -21,11 +21,12 @@ struct qemu {
 	}
 
 /*
- * Starts QEMU. It dies with the calling thread. stub_fd is a listening UNIX socket for its GDB stub; it stays the
- * caller's. dir_fd is a folder in which it makes the FIFOs of the serial line, in place of old ones. ERR_PREREQ if QEMU is
+ * Starts QEMU. It dies with the calling thread. stub_fd and agent_fd are listening UNIX sockets for its GDB
+ * stub and for the agent's port; they stay the caller's. dir_fd is a folder in which it makes the FIFOs of the serial line, in place of old ones. ERR_PREREQ if QEMU is
  * not installed.
  */
-struct err *qemu_start(const struct vm_params *params, int dir_fd, int stub_fd, struct qemu *ret) err_must_check;
+struct err *qemu_start(const struct vm_params *params, int dir_fd, int stub_fd, int agent_fd, struct qemu *ret)
+	err_must_check;
 
 /* Kills the process if there still is one, and closes what was not handed on. */
 void qemu_deinit(struct qemu *q);

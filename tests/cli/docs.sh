@@ -30,6 +30,28 @@ ln -s "$KTB" "$tmp/work/ktb"
 PATH=$tmp/bin:$PATH
 echo 'info threads' >"$tmp/work/my.gdb"
 cd "$tmp/work" || exit 1
+# What the examples push, and the module that they build; its folder in the cache goes again.
+mkdir tests hello
+echo echo test >test.sh
+cp test.sh tests
+echo 'obj-m := hello.o' >hello/Kbuild
+cat >hello/hello.c <<'END'
+#include <linux/module.h>
+static int answer;
+module_param(answer, int, 0444);
+static int __init hello_init(void)
+{
+	return 0;
+}
+static void __exit hello_exit(void)
+{
+}
+module_init(hello_init);
+module_exit(hello_exit);
+MODULE_LICENSE("GPL");
+END
+# shellcheck disable=SC2016 # expanded when it is run
+at_exit 'for f in "$XDG_CACHE_HOME"/ktb/module/*/src/Kbuild; do [ "$(readlink "$f")" != "$tmp/work/hello/Kbuild" ] || rm -rf "${f%/src/*}"; done'
 # shellcheck disable=SC2016 # expanded when it is run
 at_exit '"$KTB" stop --all --force >/dev/null 2>&1'
 
@@ -327,6 +349,20 @@ foreground()
 	expect_equal "example: $1" "$?" 0
 }
 
+# in_guest_terminal COMMAND: one that has a terminal in the guest, and is left.
+in_guest_terminal()
+{
+	# A comment would hide the rest.
+	term_start "sh -c '${1%%#*}; echo status \$?; sleep 100'"
+	if term_wait 30 'debugvm:~# |Mem:'; then
+		term_send C-a x
+		expect "$1: it can be left" term_wait 10 '^status 129'
+	else
+		not_ok "$1" "$(term_screen)"
+	fi
+	term_stop
+}
+
 # on_console COMMAND
 on_console()
 {
@@ -409,6 +445,14 @@ example()
 		need_vm vm
 		plain "gdb $(ktb build -q | sed -n 's/^vmlinux *//p') ${command#gdb VMLINUX }"
 		;;
+	'ktb exec -t'*)
+		need_vm vm
+		in_guest_terminal "$command"
+		;;
+	'ktb exec'* | 'ktb push'* | 'ktb pull'* | 'ktb module'*)
+		need_vm vm
+		plain "$command"
+		;;
 	'ktb console'*)
 		name=${command#ktb console}
 		name=${name# }
@@ -448,7 +492,7 @@ run_help()
 		expect "help $name has an example" [ -s "$tmp/examples-$name" ]
 	done <"$tmp/names"
 	# Those that share a VM side by side.
-	for name in build help list version init source config completion clean gdb stop console vm demo; do
+	for name in build help list version init source config completion clean gdb exec push pull module stop console vm demo; do
 		cat "$tmp/examples-$name"
 	done >"$tmp/all-examples"
 	expect 'the examples of all commands are tried' \

@@ -131,6 +131,7 @@ static struct err *handle(const struct control_request *r, struct control_answer
 		s->cols = r->cols;
 		return NULL;
 	case CONTROL_RAM:
+	case CONTROL_AGENT:
 		answer->size = RAM_SIZE;
 		answer->fd = dup(s->ram_fd);
 		return NULL;
@@ -293,7 +294,7 @@ static void garbage_is_answered_and_the_connection_goes_on(void **state)
 		_cleanup_(free) char *line = receive_line(sock);
 
 		assert_string_equal(line, i < 3 ? strstr(line, "\"ok\":false") ? line : "a refusal"
-						: "{\"ok\":true,\"status\":\"running\"}");
+						: "{\"ok\":true,\"status\":\"running\",\"up\":false}");
 	}
 }
 

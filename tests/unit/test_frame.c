@@ -128,6 +128,99 @@ static void refuses_short_payloads_and_takes_long_ones(void **state)
 	assert_true(frame_get_hello(&f, &hello));
 }
 
+/* --- The agent's port --- */
+
+static void finds_the_sync(void **state)
+{
+	uint8_t buf[100 + KTB_SYNC_SIZE];
+	uint64_t number = 0;
+	size_t used;
+
+	(void)state;
+	memset(buf, 0xff, sizeof(buf));
+	assert_int_equal(frame_put_sync(buf + 100, 0x1122334455667788), KTB_SYNC_SIZE);
+	assert_true(frame_find_sync(buf, sizeof(buf), &number, &used));
+	assert_true(number == 0x1122334455667788);
+	assert_int_equal(used, sizeof(buf));
+	/* In pieces: what may be its beginning is kept. */
+	for (size_t n = 0; n < sizeof(buf); n++) {
+		assert_false(frame_find_sync(buf, n, &number, &used));
+		assert_int_equal(used, n < 100 ? n : 100);
+	}
+}
+
+static void filler_ends_any_frame(void **state)
+{
+	static uint8_t buf[KTB_FRAME_HEADER + KTB_AGENT_FILLER];
+	struct frame f;
+
+	(void)state;
+	/* The longest, of which nothing has come, is completed; what is left is no frame. */
+	memset(buf, 0xff, sizeof(buf));
+	frame_put_header(buf, KTB_FRAME_PAYLOAD_MAX, KTB_AGENT_DATA, 1);
+	assert_int_equal(frame_parse(buf, sizeof(buf), &f), FRAME_COMPLETE);
+	assert_true(sizeof(buf) - frame_size(&f) >= KTB_FRAME_HEADER);
+	assert_int_equal(frame_parse(buf + frame_size(&f), KTB_FRAME_HEADER, &f), FRAME_TOO_LONG);
+}
+
+static void reads_the_open_it_writes(void **state)
+{
+	static const char strings[] = "/tmp\0echo\0a b\0A=b";
+	const struct frame_open open = {
+		.flags = KTB_OPEN_TTY, .rows = 24, .cols = 80, .out_credit = 5, .err_credit = 6, .args_n = 2, .env_n = 1
+	};
+	uint8_t buf[KTB_OPEN_HEAD + sizeof(strings)];
+	struct frame_open got;
+	struct frame f;
+
+	(void)state;
+	frame_put_open(buf, &open, sizeof(strings));
+	memcpy(buf + KTB_OPEN_HEAD, strings, sizeof(strings));
+	frame_set_channel(buf, 7);
+	assert_int_equal(frame_parse(buf, sizeof(buf), &f), FRAME_COMPLETE);
+	assert_int_equal(f.channel, 7);
+	assert_true(frame_get_open(&f, &got));
+	assert_int_equal(got.flags, KTB_OPEN_TTY);
+	assert_int_equal(got.rows, 24);
+	assert_int_equal(got.cols, 80);
+	assert_int_equal(got.out_credit, 5);
+	assert_int_equal(got.err_credit, 6);
+	assert_string_equal(got.strings, "/tmp");
+	/* One string less than promised, or one that doesn't end. */
+	f.length--;
+	assert_false(frame_get_open(&f, &got));
+	f.length = KTB_OPEN_HEAD - KTB_FRAME_HEADER;
+	assert_false(frame_get_open(&f, &got));
+}
+
+static void reads_what_a_command_says(void **state)
+{
+	const struct frame_credit credit = { .stream = KTB_STDERR, .bytes = 77 };
+	const struct frame_end end = { .how = KTB_END_SIGNALLED, .value = 9 };
+	uint8_t buf[KTB_FRAME_SMALL];
+	struct frame_credit got_credit;
+	struct frame_end got_end;
+	uint32_t number;
+	struct frame f;
+
+	(void)state;
+	assert_int_equal(frame_parse(buf, frame_put_credit(buf, 3, &credit), &f), FRAME_COMPLETE);
+	assert_true(frame_get_credit(&f, &got_credit));
+	assert_int_equal(got_credit.stream, KTB_STDERR);
+	assert_int_equal(got_credit.bytes, 77);
+	assert_int_equal(frame_parse(buf, frame_put_end(buf, 3, &end), &f), FRAME_COMPLETE);
+	assert_true(frame_get_end(&f, &got_end));
+	assert_int_equal(got_end.how, KTB_END_SIGNALLED);
+	assert_int_equal(got_end.value, 9);
+	assert_int_equal(got_end.text_len, 0);
+	assert_int_equal(frame_parse(buf, frame_put_number(buf, KTB_AGENT_SIGNAL, 3, 15), &f), FRAME_COMPLETE);
+	assert_true(frame_get_number(&f, &number));
+	assert_int_equal(number, 15);
+	assert_false(frame_get_end(&f, &got_end));
+	assert_int_equal(frame_parse(buf, frame_put_plain(buf, KTB_AGENT_EOF, 3), &f), FRAME_COMPLETE);
+	assert_false(frame_get_number(&f, &number));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +231,10 @@ int main(void)
 		cmocka_unit_test(takes_the_longest_and_no_longer),
 		cmocka_unit_test(writes_what_it_reads),
 		cmocka_unit_test(refuses_short_payloads_and_takes_long_ones),
+		cmocka_unit_test(finds_the_sync),
+		cmocka_unit_test(filler_ends_any_frame),
+		cmocka_unit_test(reads_the_open_it_writes),
+		cmocka_unit_test(reads_what_a_command_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,689 @@
+/*
+ * Theory of operation
+ *
+ * What is read from standard input is bounded by the credit that the guest gave, what the guest may send by the credit
+ * that we give: for what has been written. So nothing piles up, and a slow reader slows down its own command alone.
+ *
+ * Nothing here waits for ever without a word. The guest is asked for a sign of life when it has been silent, and the
+ * supervisor for what it knows of the VM; what is wrong is an error as long as the command has not begun. Afterwards it is
+ * said once, and waited on: a command that runs into a breakpoint is what a debugger is for.
+ */
+#include "cmd/guest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/stream.h"
+#include "config/config.h"
+#include "guest/frame.h"
+#include "supervisor/control.h"
+#include "vm/keys.h"
+
+enum {
+	TICK_MS = 500,
+	SILENCE_TICKS = 2, /* before the supervisor is asked */
+	PING_TICKS = 8,    /* before the guest is asked for a sign of life */
+	SIGNAL_TICKS = 6,  /* for the guest to be heard of after a signal */
+	LOST_TICKS = 20,   /* before it is said that none came */
+	ANSWER_TICKS = 30, /* for the agent to answer once init is up */
+	UP_SAY_TICKS = 4,  /* before it is said that the guest isn't up yet */
+	MOMENT_TRIES = 20,
+	MOMENT_TRY_MS = 50,
+	UP_TICKS = 240, /* for it to be up */
+	SOCKET_BACKLOG_MAX = 256 << 10,
+	TEXT_MAX = 64 << 10,
+	SIGPIPE_STATUS = 128 + SIGPIPE,
+};
+
+/* One of the command's two outputs. */
+struct output {
+	struct session *session;
+	enum ktb_stream which;
+	struct stream *stream; /* NULL: kept or dropped */
+	bool closed;           /* by its reader */
+	uint32_t unreturned;   /* bytes that came, for which no new credit was given */
+};
+
+struct session {
+	const struct guest_command *command;
+	struct loop *loop;
+	struct stream *agent;
+	struct buf in; /* an unfinished frame */
+	struct output out, err;
+	struct loop_source *input;
+	uint32_t in_credit;
+	struct keys keys;
+
+	bool opened, ended, left;
+	bool up;
+	unsigned int ticks, up_ticks, heard_ticks; /* now, when init was up, when something was heard last */
+	unsigned int stopped_looks; /* how often in a row the VM was found stopped: a reset takes a moment */
+	bool pinged;
+	const char *told; /* what was said of the VM's state; NULL: nothing */
+	int signals, signal_number;
+	unsigned int signal_ticks;
+	int status;
+	struct err *failure;
+};
+
+struct err *guest_find_vm(const struct config *cfg, struct vm_record **ret)
+{
+	return rundir_find(config_origin(cfg, OPT_VM_NAME) ? config_string(cfg, OPT_VM_NAME) : NULL, ret);
+}
+
+static struct err *finish(struct session *s, struct err *e)
+{
+	if (s->failure)
+		err_destroy(e);
+	else
+		s->failure = e;
+	loop_quit(s->loop);
+	return NULL;
+}
+
+static struct err *leave(struct session *s, int status)
+{
+	s->left = true;
+	s->status = status;
+	loop_quit(s->loop);
+	return NULL;
+}
+
+/* --- Output --- */
+
+static void give_credit(struct output *o)
+{
+	struct frame_credit credit = { .stream = o->which, .bytes = o->unreturned };
+	uint8_t frame[KTB_FRAME_SMALL];
+
+	if (o->unreturned < KTB_AGENT_WINDOW / 4 || (o->stream && stream_pending(o->stream)) || o->session->ended)
+		return;
+	o->unreturned = 0;
+	stream_write(o->session->agent, frame, frame_put_credit(frame, 0, &credit));
+}
+
+/* All is told, and written. */
+static void end_if_written(const struct session *s)
+{
+	if (s->ended && (!s->out.stream || !stream_pending(s->out.stream)) &&
+	    (!s->err.stream || !stream_pending(s->err.stream)))
+		loop_quit(s->loop);
+}
+
+static struct err *on_output_drained(struct stream *stream, void *user)
+{
+	struct output *o = user;
+
+	(void)stream;
+	give_credit(o);
+	end_if_written(o->session);
+	return NULL;
+}
+
+/* Whoever read it is done: ktb exec -- yes | head. */
+static struct err *on_output_closed(struct stream *stream, void *user)
+{
+	struct output *o = user;
+
+	stream_destroy(stream);
+	o->stream = NULL;
+	o->closed = true;
+	if (o->which == KTB_STDOUT && !o->session->ended)
+		return leave(o->session, SIGPIPE_STATUS);
+	end_if_written(o->session);
+	return NULL;
+}
+
+static const struct stream_callbacks output_callbacks = { .closed = on_output_closed, .drained = on_output_drained };
+
+static void keep_text(const struct session *s, const struct frame *f)
+{
+	struct buf *text = s->command->text;
+
+	if (text && text->len < TEXT_MAX)
+		buf_append(text, f->payload, MIN((size_t)f->length, TEXT_MAX - text->len));
+}
+
+static struct err *take_output(struct output *o, const struct frame *f)
+{
+	if (f->length > KTB_AGENT_WINDOW - o->unreturned)
+		return finish(o->session, err_create(ERR_BAD_DATA, "the guest sent more than it was asked for"));
+	o->unreturned += f->length;
+	if (o->stream)
+		stream_write(o->stream, f->payload, f->length);
+	else if (!o->closed)
+		keep_text(o->session, f);
+	give_credit(o);
+	return NULL;
+}
+
+/*
+ * A descriptor of our own for a stream, since one that is shared can't be made non-blocking; a regular file never blocks.
+ */
+static struct stream *open_output(struct session *s, int fd, struct output *o)
+{
+	_cleanup_(free) char *path = xasprintf("/proc/self/fd/%d", fd);
+	struct stream *stream;
+	struct stat st;
+	int own = -1;
+	bool never_blocks;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return NULL;
+	never_blocks = S_ISREG(st.st_mode);
+	if (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode))
+		own = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	never_blocks = never_blocks || own >= 0;
+	if (own < 0)
+		own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (own < 0)
+		return NULL;
+	stream = stream_create(s->loop, own, !never_blocks, &output_callbacks, o);
+	stream_pause(stream, true);
+	return stream;
+}
+
+/* --- Input --- */
+
+static void update_input(struct session *s)
+{
+	bool may_read = s->opened && !s->ended && s->in_credit && stream_pending(s->agent) < SOCKET_BACKLOG_MAX;
+
+	if (s->input)
+		loop_set_events(s->input, may_read ? POLLIN : 0);
+}
+
+static void send_data(struct session *s, const char *bytes, size_t len)
+{
+	uint8_t header[KTB_FRAME_HEADER];
+
+	if (!len)
+		return;
+	frame_put_header(header, (uint32_t)len, KTB_AGENT_DATA, 0);
+	stream_write(s->agent, header, sizeof(header));
+	stream_write(s->agent, bytes, len);
+	s->in_credit -= (uint32_t)len;
+}
+
+static void end_input(struct session *s)
+{
+	uint8_t frame[KTB_FRAME_SMALL];
+
+	loop_remove(steal(&s->input));
+	stream_write(s->agent, frame, frame_put_plain(frame, KTB_AGENT_EOF, 0));
+}
+
+/* Keys of a terminal: Ctrl-a and one more is for us. What goes on is never more than what came. */
+static struct err *take_keys(struct session *s, const char *bytes, size_t len)
+{
+	while (len) {
+		_cleanup_(buf_deinit) struct buf out = BUF_INIT;
+		enum keys_action action;
+		size_t n = keys_feed(&s->keys, bytes, len, &out, &action);
+
+		send_data(s, buf_str(&out), out.len);
+		bytes += n;
+		len -= n;
+		if (action == KEYS_QUIT)
+			return leave(s, GUEST_SIGNALLED + SIGHUP);
+		if (action == KEYS_HELP || action == KEYS_MONITOR)
+			log_info("Ctrl-a x leaves, and the command is hung up; Ctrl-a Ctrl-a is Ctrl-a itself");
+	}
+	return NULL;
+}
+
+static struct err *on_input(struct loop_source *source, int fd, short revents, void *user)
+{
+	char bytes[KTB_AGENT_DATA_MAX];
+	struct session *s = user;
+	bool keys = s->command->terminal && terminal_is_interactive(s->command->terminal);
+	size_t room = MIN(sizeof(bytes), (size_t)s->in_credit);
+	ssize_t n;
+
+	(void)source;
+	(void)revents;
+	/* Ctrl-a that was held back may come out with the next key: one more than was read. */
+	if (keys && room > 1)
+		room /= 2;
+	n = read(fd, bytes, room);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return NULL;
+	if (n <= 0)
+		end_input(s);
+	else if (keys)
+		TRY(take_keys(s, bytes, (size_t)n));
+	else
+		send_data(s, bytes, (size_t)n);
+	update_input(s);
+	return NULL;
+}
+
+static void send_size(const struct session *s)
+{
+	struct frame_winsize size;
+	uint8_t frame[KTB_FRAME_SMALL];
+
+	if (s->command->terminal && terminal_size(s->command->terminal, &size.rows, &size.cols))
+		stream_write(s->agent, frame, frame_put_agent_winsize(frame, 0, &size));
+}
+
+/* --- Frames --- */
+
+/* What the guest says may not reach the terminal as it is. */
+static char *printable(const char *text, size_t len)
+{
+	char *clean = xstrndup(text, MIN(len, (size_t)256));
+
+	for (char *p = clean; *p; p++) {
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	}
+	return clean;
+}
+
+static void explain_failure(struct session *s, const struct frame_end *end)
+{
+	_cleanup_(free) char *what = printable(end->text, end->text_len);
+	int number = end->value < 4096 ? (int)end->value : EPROTO;
+
+	log_error("in the guest: can't %s: %s", what, strerror(number));
+	s->status = number == ENOENT && skip_prefix(what, "run ") ? GUEST_NOT_FOUND
+		    : skip_prefix(what, "run ")                   ? GUEST_NOT_RUN
+								  : GUEST_FAILED;
+}
+
+static struct err *take_end(struct session *s, const struct frame *f)
+{
+	struct frame_end end;
+
+	if (!frame_get_end(f, &end))
+		return finish(s, err_create(ERR_BAD_DATA, "the guest's agent makes no sense"));
+	s->ended = true;
+	loop_remove(steal(&s->input));
+	if (end.how == KTB_END_EXITED)
+		s->status = (int)(end.value & 0xff);
+	else if (end.how == KTB_END_SIGNALLED)
+		s->status = GUEST_SIGNALLED + (int)(end.value & 0x7f);
+	else if (end.how == KTB_END_FAILED)
+		explain_failure(s, &end);
+	else
+		return finish(s, err_create(ERR_CLOSED, "the guest's agent gave the command up"));
+	end_if_written(s);
+	return NULL;
+}
+
+static struct err *take_frame(struct session *s, const struct frame *f)
+{
+	struct frame_credit credit;
+	uint32_t number;
+
+	switch (f->type) {
+	case KTB_AGENT_OPENED:
+		if (frame_get_number(f, &number) && !s->opened) {
+			s->opened = true;
+			s->in_credit = MIN(number, (uint32_t)KTB_AGENT_WINDOW);
+			/* It may have changed since. */
+			send_size(s);
+		}
+		break;
+	case KTB_AGENT_CREDIT:
+		if (frame_get_credit(f, &credit))
+			s->in_credit = MIN(credit.bytes, KTB_AGENT_WINDOW - s->in_credit) + s->in_credit;
+		break;
+	case KTB_AGENT_DATA:
+		return take_output(&s->out, f);
+	case KTB_AGENT_ERROR_DATA:
+		return take_output(&s->err, f);
+	case KTB_AGENT_END:
+		return take_end(s, f);
+	default:
+		break;
+	}
+	return NULL;
+}
+
+static struct err *on_agent_data(struct stream *stream, const char *bytes, size_t len, void *user)
+{
+	enum frame_status status = FRAME_PARTIAL;
+	struct session *s = user;
+	size_t used = 0;
+	struct frame f;
+
+	(void)stream;
+	s->heard_ticks = s->ticks;
+	s->pinged = false;
+	if (s->told && s->opened)
+		log_info("the guest goes on");
+	s->told = NULL;
+	buf_append(&s->in, bytes, len);
+	while (!s->failure && !s->left && !s->ended && s->in.len &&
+	       (status = frame_parse((const uint8_t *)s->in.data + used, s->in.len - used, &f)) == FRAME_COMPLETE) {
+		TRY(take_frame(s, &f));
+		used += frame_size(&f);
+	}
+	buf_consume(&s->in, used);
+	if (status == FRAME_TOO_LONG)
+		return finish(s, err_create(ERR_BAD_DATA, "the guest's agent makes no sense"));
+	update_input(s);
+	return NULL;
+}
+
+static struct err *on_agent_drained(struct stream *stream, void *user)
+{
+	(void)stream;
+	update_input(user);
+	return NULL;
+}
+
+static struct err *vm_ended(const struct session *s)
+{
+	return err_create(ERR_CLOSED, "VM '%s' has ended%s", s->command->vm->name,
+			  s->opened ? ", and the command with it" : " before the command ran");
+}
+
+/* --- What may keep the guest from answering --- */
+
+static const struct {
+	const char *status;
+	const char *text;
+	const char *remedy;
+} stopped[] = {
+	{ "waiting", "is held at reset, and waits for a debugger", "Let it go on with continue in GDB (ktb gdb)" },
+	{ "debug", "is stopped by a debugger", "Let it go on with continue in GDB" },
+	{ "paused", "is paused", "Let it go on: continue in GDB, or cont in QEMU's monitor" },
+	{ "panicked", "has panicked", "Look at it with ktb gdb, or end it with ktb stop" },
+	{ "shutdown", "has reset itself again and again", "Look at its console, or end it with ktb stop" },
+	{ "internal-error", "was given up by QEMU", "End it with ktb stop" },
+};
+
+/* The VM's state: an error if it can't be asked. *ret_stopped: why it doesn't run, an index; -1: it does. */
+static struct err *look(struct session *s, int *ret_stopped)
+{
+	_cleanup_(close) int sock = -1;
+	_cleanup_(free) char *status = NULL;
+	struct err *e = rundir_connect(s->command->vm, "control.sock", &sock);
+	bool up = false;
+
+	if (!e)
+		e = control_guest_status(sock, &status, &up);
+	/* Closed with our question unread it is a reset. */
+	if (e && (err_code(e) == ERR_CLOSED || err_errno(e) == ECONNRESET || err_errno(e) == EPIPE)) {
+		err_destroy(e);
+		return vm_ended(s);
+	}
+	TRY(e);
+	if (up && !s->up)
+		s->up_ticks = s->ticks;
+	s->up = up;
+	*ret_stopped = -1;
+	for (size_t i = 0; i < ARRAY_SIZE(stopped); i++) {
+		if (streq(status, stopped[i].status))
+			*ret_stopped = (int)i;
+	}
+	s->stopped_looks = *ret_stopped < 0 ? 0 : s->stopped_looks + 1;
+	return NULL;
+}
+
+/* Without an END: the VM has gone, or the agent alone. */
+static struct err *on_agent_closed(struct stream *stream, void *user)
+{
+	struct session *s = user;
+
+	(void)stream;
+	if (s->ended || s->left) {
+		end_if_written(s);
+		return NULL;
+	}
+	/* The supervisor lives a moment longer than what it serves. */
+	for (int i = 0; i < MOMENT_TRIES; i++) {
+		int why = -1;
+		struct err *e = look(s, &why);
+
+		if (e)
+			return finish(s, e);
+		usleep(MOMENT_TRY_MS * 1000);
+	}
+	return finish(s, err_create(ERR_CLOSED,
+				    "the connection to the guest broke%s: it shuts down or restarts, or its agent died",
+				    s->opened ? ", and the command was hung up" : ""));
+}
+
+static const struct stream_callbacks agent_callbacks = {
+	.data = on_agent_data,
+	.closed = on_agent_closed,
+	.drained = on_agent_drained,
+};
+
+/*
+ * A VM that is being reset is paused for a moment; nothing is sent to one that is stopped, since it would be run when that
+ * one goes on.
+ */
+static struct err *wait_while_paused(struct session *s)
+{
+	for (int i = 0; i < MOMENT_TRIES; i++) {
+		int why = -1;
+
+		TRY(look(s, &why));
+		if (why < 0 || !streq(stopped[why].status, "paused"))
+			return NULL;
+		usleep(MOMENT_TRY_MS * 1000);
+	}
+	return NULL;
+}
+
+static struct err *check_before(struct session *s)
+{
+	const char *name = s->command->vm->name;
+	int why = -1;
+
+	TRY(look(s, &why));
+	if (s->stopped_looks > 1)
+		return err_create(ERR_CLOSED, "VM '%s' %s, so nothing can be run in it. %s", name, stopped[why].text,
+				  stopped[why].remedy);
+	if (!s->up && s->ticks >= UP_TICKS)
+		return err_create(
+			ERR_TIMEOUT,
+			"the guest's init was not there within %d seconds: the guest still boots, stands at the "
+			"kdb prompt, or has an init of its own; see ktb console %s",
+			UP_TICKS * TICK_MS / 1000, name);
+	if (!s->up && s->ticks == UP_SAY_TICKS)
+		log_info("waiting for the guest to be up");
+	if (s->up && s->ticks >= s->up_ticks + ANSWER_TICKS)
+		return err_create(ERR_TIMEOUT,
+				  "the guest has not answered for %d seconds: it may stand at the kdb prompt (type go "
+				  "there), or hang; see ktb console %s",
+				  ANSWER_TICKS * TICK_MS / 1000, name);
+	return NULL;
+}
+
+static void tell(struct session *s, const char *what, const char *remedy)
+{
+	if (s->told == what)
+		return;
+	s->told = what;
+	log_warn("VM '%s' %s; the command waits. %s, or give it up with %s", s->command->vm->name, what, remedy,
+		 s->command->terminal ? "Ctrl-a x" : "Ctrl-C, twice");
+}
+
+static struct err *check_during(struct session *s)
+{
+	unsigned int silence = s->ticks - s->heard_ticks;
+	uint8_t frame[KTB_FRAME_SMALL];
+	int why = -1;
+
+	/* timeout(1) sends one signal and no second. */
+	if (s->signals && s->heard_ticks <= s->signal_ticks && s->ticks > s->signal_ticks + SIGNAL_TICKS)
+		return leave(s, GUEST_SIGNALLED + s->signal_number);
+	if (silence < SILENCE_TICKS)
+		return NULL;
+	if (silence >= PING_TICKS && !s->pinged) {
+		s->pinged = true;
+		stream_write(s->agent, frame, frame_put_plain(frame, KTB_AGENT_PING, 0));
+	}
+	TRY(look(s, &why));
+	if (why >= 0 && streq(stopped[why].status, "panicked"))
+		return err_create(ERR_CLOSED, "the guest panicked, and the command with it; see ktb console %s",
+				  s->command->vm->name);
+	if (s->stopped_looks > 1)
+		tell(s, stopped[why].text, stopped[why].remedy);
+	else if (why < 0 && silence >= LOST_TICKS)
+		tell(s, "has not answered for some time", "It may stand at the kdb prompt, or hang: see ktb console");
+	return NULL;
+}
+
+static struct err *on_tick(struct loop_source *source, int fd, short revents, void *user)
+{
+	struct session *s = user;
+	struct err *e = NULL;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	s->ticks++;
+	if (!s->ended)
+		e = s->opened ? check_during(s) : check_before(s);
+	if (e)
+		return finish(s, e);
+	loop_add_timer(s->loop, now_ns() + TICK_MS * NSEC_PER_MSEC, on_tick, s);
+	return NULL;
+}
+
+/* --- Signals --- */
+
+/* The command gets the first one; who sends a second wants to be gone. */
+static struct err *on_signal(struct loop_source *source, int number, short revents, void *user)
+{
+	struct session *s = user;
+	uint8_t frame[KTB_FRAME_SMALL];
+
+	(void)source;
+	(void)revents;
+	if (++s->signals > 1 || !s->opened || s->command->terminal || s->command->builtin || number == SIGHUP)
+		return leave(s, GUEST_SIGNALLED + number);
+	s->signal_number = number;
+	s->signal_ticks = s->ticks;
+	stream_write(s->agent, frame, frame_put_number(frame, KTB_AGENT_SIGNAL, 0, (uint32_t)number));
+	stream_write(s->agent, frame, frame_put_plain(frame, KTB_AGENT_PING, 0));
+	return NULL;
+}
+
+static struct err *on_window_change(struct loop_source *source, int number, short revents, void *user)
+{
+	(void)source;
+	(void)number;
+	(void)revents;
+	send_size(user);
+	return NULL;
+}
+
+/* One that whoever started us ignores (nohup) stays ignored. */
+static struct err *watch_signals(struct session *s)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	struct sigaction old;
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			TRY(loop_add_signal(s->loop, signals[i], on_signal, s));
+	}
+	if (s->command->terminal)
+		TRY(loop_add_signal(s->loop, SIGWINCH, on_window_change, s));
+	return NULL;
+}
+
+/* --- Putting it together --- */
+
+static void add_string(struct buf *b, const char *s)
+{
+	buf_append(b, s, strlen(s) + 1);
+}
+
+static struct err *send_open(struct session *s)
+{
+	const struct guest_command *c = s->command;
+	_cleanup_(buf_deinit) struct buf strings = BUF_INIT;
+	size_t env_n = c->env ? c->env->n : 0;
+	struct frame_open open = {
+		.flags = (c->terminal ? KTB_OPEN_TTY : 0) | (c->builtin ? KTB_OPEN_BUILTIN : 0),
+		.out_credit = KTB_AGENT_WINDOW,
+		.err_credit = KTB_AGENT_WINDOW,
+		.args_n = (uint16_t)c->args->n,
+		.env_n = (uint16_t)env_n,
+	};
+	uint8_t head[KTB_OPEN_HEAD];
+
+	add_string(&strings, c->folder ? c->folder : "");
+	for (size_t i = 0; i < c->args->n; i++)
+		add_string(&strings, c->args->v[i]);
+	for (size_t i = 0; i < env_n; i++)
+		add_string(&strings, c->env->v[i]);
+	if (KTB_OPEN_HEAD - KTB_FRAME_HEADER + strings.len > KTB_FRAME_PAYLOAD_MAX)
+		return err_create(ERR_USAGE, "the command and its environment are too long: %zu bytes of at most %d",
+				  strings.len, KTB_FRAME_PAYLOAD_MAX - KTB_OPEN_HEAD + KTB_FRAME_HEADER);
+	if (c->terminal)
+		(void)terminal_size(c->terminal, &open.rows, &open.cols);
+	frame_put_open(head, &open, (uint32_t)strings.len);
+	stream_write(s->agent, head, sizeof(head));
+	stream_write(s->agent, buf_str(&strings), strings.len);
+	return NULL;
+}
+
+static struct err *connect_agent(struct session *s)
+{
+	_cleanup_(close) int sock = -1;
+	int fd;
+
+	TRY(rundir_connect(s->command->vm, "control.sock", &sock));
+	TRY(control_agent(sock, &fd));
+	s->agent = stream_create(s->loop, fd, false, &agent_callbacks, s);
+	return NULL;
+}
+
+static struct err *run(struct session *s)
+{
+	const struct guest_command *c = s->command;
+
+	TRY(wait_while_paused(s));
+	TRY(check_before(s));
+	TRY(connect_agent(s));
+	TRY(send_open(s));
+	TRY(watch_signals(s));
+	if (c->terminal)
+		TRY(terminal_raw(c->terminal));
+	s->out.stream = open_output(s, c->out, &s->out);
+	s->err.stream = open_output(s, c->err, &s->err);
+	if (c->in >= 0)
+		s->input = loop_add_fd(s->loop, c->in, 0, on_input, s);
+	loop_add_timer(s->loop, now_ns() + TICK_MS * NSEC_PER_MSEC, on_tick, s);
+	return loop_run(s->loop);
+}
+
+struct err *guest_run(const struct guest_command *command, int *ret_status)
+{
+	_cleanup_(loop_destroy) struct loop *loop = loop_create();
+	struct session s = { .command = command, .loop = loop };
+	struct err *e;
+
+	s.out = (struct output){ .session = &s, .which = KTB_STDOUT };
+	s.err = (struct output){ .session = &s, .which = KTB_STDERR };
+	e = run(&s);
+	stream_destroy(s.agent);
+	stream_destroy(s.out.stream);
+	stream_destroy(s.err.stream);
+	buf_deinit(&s.in);
+	if (command->terminal)
+		terminal_restore(command->terminal);
+	if (e || s.failure) {
+		if (e)
+			err_destroy(s.failure);
+		return e ? e : s.failure;
+	}
+	*ret_status = s.status;
+	return NULL;
+}
