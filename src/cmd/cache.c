@@ -29,6 +29,9 @@ struct kind {
 static const struct kind kinds[] = {
 	[CACHE_BUILD] = { "build", "build", NULL },
 	[CACHE_SOURCE] = { "source", "source", NULL },
+	[CACHE_DOWNLOAD] = { "download", "download", NULL },
+	[CACHE_MODULE] = { "module", "module", NULL },
+	[CACHE_DEPMOD] = { "depmod", "depmod", NULL },
 	[CACHE_INITRAMFS] = { "initramfs", "initramfs", ".cpio" },
 	[CACHE_GDB_INDEX] = { "gdb-index", "gdb-index", ".gdb-index" },
 	[CACHE_LOG] = { "log", "logs", ".log" },
@@ -96,9 +99,12 @@ static struct locks locks_of(const char *cache, const struct cache_item *item)
 	case CACHE_GDB_INDEX:
 		l.make = xasprintf("%s/gdb-index/%s.lock", cache, id);
 		break;
+	case CACHE_DOWNLOAD:
+	case CACHE_MODULE:
 	case CACHE_EDIT:
 		l.make = xasprintf("%s/lock", item->path);
 		break;
+	case CACHE_DEPMOD:
 	case CACHE_LOG:
 	case CACHE_TRASH:
 	default:

@@ -13,6 +13,9 @@
 enum cache_kind {
 	CACHE_BUILD,     /* a kernel */
 	CACHE_SOURCE,    /* an unpacked tarball */
+	CACHE_DOWNLOAD,  /* a tarball that was downloaded, or a part of it */
+	CACHE_MODULE,    /* modules out of the tree */
+	CACHE_DEPMOD,    /* indexes of a foreign kernel's modules */
 	CACHE_INITRAMFS, /* a guest's image */
 	CACHE_GDB_INDEX,
 	CACHE_LOG,   /* the console output of a VM */

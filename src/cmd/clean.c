@@ -106,7 +106,8 @@ static uint64_t age_of(const struct cache_item *item)
 /* The beginning of a hash tells enough, and the path has all of it. */
 static char *short_name(const struct cache_item *item)
 {
-	bool hash = item->kind == CACHE_INITRAMFS || item->kind == CACHE_GDB_INDEX;
+	bool hash = item->kind == CACHE_INITRAMFS || item->kind == CACHE_GDB_INDEX || item->kind == CACHE_DOWNLOAD ||
+		    item->kind == CACHE_DEPMOD;
 
 	return hash ? xstrndup(item->name, HASH_SHOWN) : xstrdup(item->name);
 }
@@ -239,6 +240,11 @@ static void add_sum(struct rows *rows, const struct cache_items *items, enum cac
 	rows_bool(rows, false);
 }
 
+static bool is_large(enum cache_kind kind)
+{
+	return kind == CACHE_BUILD || kind == CACHE_SOURCE || kind == CACHE_DOWNLOAD;
+}
+
 /* Small ones that are many would hide the few large ones. */
 static struct err *show(const char *cache, const struct cache_items *items, struct rows *rows, bool json)
 {
@@ -251,7 +257,7 @@ static struct err *show(const char *cache, const struct cache_items *items, stru
 	for (size_t i = 0; i < items->n; i++) {
 		enum cache_kind kind = items->v[i].kind;
 
-		if (json || n[kind] <= FEW || kind == CACHE_BUILD || kind == CACHE_SOURCE) {
+		if (json || n[kind] <= FEW || is_large(kind)) {
 			add_row(rows, &items->v[i], false);
 		} else if (!summed[kind]) {
 			add_sum(rows, items, kind, n[kind]);
@@ -305,10 +311,9 @@ const struct command command_clean = {
 	.summary = "what the cache holds, and room in it",
 	.description =
 		"Alone it lists what the cache holds, what was not used for longest first: kernels (build), unpacked\n"
-		"tarballs (source), images of guests, GDB's indexes, logs; many of one kind are one line. With "
-		"--older-than, --max-size or --all it\n"
-		"removes, and lists what is gone. What a running VM, a build or another command uses stays. ccache's\n"
-		"cache is its own.",
+		"tarballs (source), downloads, modules out of the tree, images of guests, GDB's indexes, logs; many\n"
+		"small ones are one line. With --older-than, --max-size or --all it removes, and lists what is gone.\n"
+		"What a running VM, a build or another command uses stays. ccache's cache is its own.",
 	.examples = "  ktb clean\n"
 		    "  ktb clean --older-than 30d --dry-run\n"
 		    "  ktb clean --max-size 10G\n"

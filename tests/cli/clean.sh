@@ -212,6 +212,25 @@ expect_match 'large ones have one each' '^build +aaaaaaaaaaaaaaaa '
 run "$KTB" clean --json
 expect 'as all have in JSON' [ "$(printf '%s\n' "$stdout" | grep -c '"kind": "log"')" -ge 9 ]
 
+# --- Everything that other commands leave there ---
+
+make_cache
+item download/dddddddddddddddd 1 1
+item module/eeeeeeeeeeeeeeee 1 1
+item depmod/ffffffffffffffff 1 1
+item edit/1234 1 1
+run "$KTB" clean
+for kind in download module depmod edit; do
+	expect_match "$kind is listed" "^$kind +[0-9a-f]+ +1\.0 MB"
+done
+: >"$cache/module/eeeeeeeeeeeeeeee/lock"
+exec 9<"$cache/module/eeeeeeeeeeeeeeee/lock"
+flock -x 9
+run "$KTB" clean --all
+exec 9<&-
+expect_equal 'and removed, but for what is being made' "$(ls "$cache/download" "$cache/module" "$cache/depmod" "$cache/edit" |
+	grep -v ':$' | tr -d '\n')" 'eeeeeeeeeeeeeeee'
+
 # --- Killed in the middle ---
 
 make_cache
