@@ -228,8 +228,8 @@ exec 9<"$cache/module/eeeeeeeeeeeeeeee/lock"
 flock -x 9
 run "$KTB" clean --all
 exec 9<&-
-expect_equal 'and removed, but for what is being made' "$(ls "$cache/download" "$cache/module" "$cache/depmod" "$cache/edit" |
-	grep -v ':$' | tr -d '\n')" 'eeeeeeeeeeeeeeee'
+expect_equal 'and removed, but for what is being made' \
+	"$(cd "$cache" && find download module depmod edit -mindepth 1 -maxdepth 1)" 'module/eeeeeeeeeeeeeeee'
 
 # --- Killed in the middle ---
 
