@@ -26,6 +26,7 @@
 #include "cmd/gdb_program.h"
 #include "cmd/up_layout.h"
 #include "cmd/vm.h"
+#include "doctor/console_text.h"
 #include "supervisor/control.h"
 
 enum {
@@ -222,11 +223,13 @@ static char *vm_status(const struct vm_record *vm)
 static bool has_booted(const struct vm_record *vm)
 {
 	_cleanup_(free) char *path = xasprintf("%s/console.log", vm->dir);
-	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
+	_cleanup_(buf_deinit) struct buf log = BUF_INIT;
+	struct console_text text;
 
 	if (file_exists(path))
-		err_ignore(read_file(path, LOG_MAX, &text));
-	return strstr(buf_str(&text), " as init process") != NULL;
+		err_ignore(read_file(path, LOG_MAX, &log));
+	console_text_read(buf_str(&log), log.len, &text);
+	return text.booted || text.at_kdb;
 }
 
 /* A breakpoint in a kernel that isn't in its place yet is lost; so it boots first, unless something holds it. */
@@ -319,12 +322,17 @@ static void show_screen(const struct up *u)
 		fprintf(stderr, "%s\n", last_lines(strip(text.data), SCREEN_LINES));
 }
 
+static bool has_file(const struct up *u, const char *name)
+{
+	_cleanup_(free) char *path = xasprintf("%s/%s", u->folder, name);
+
+	return file_exists(path);
+}
+
 /* False: the VM had not ended by itself. */
 static bool read_status(const struct up *u, int *ret_status)
 {
-	_cleanup_(free) char *path = xasprintf("%s/" UP_VM_STATUS, u->folder);
-
-	if (!file_exists(path))
+	if (!has_file(u, UP_VM_STATUS))
 		return false;
 	*ret_status = (int)read_number(u->folder, UP_VM_STATUS) & 0xff;
 	return true;
@@ -350,7 +358,7 @@ static struct err *run_up(struct up *u, const struct up_layout *l, int *ret_stat
 		return NULL;
 	}
 	TRY(process_wait(&u->client, &status));
-	if (!ended && !u->seen_ns)
+	if (!ended && !has_file(u, UP_VM_PID))
 		return err_create(ERR_OS, "tmux ended before the VM ran; does it know this terminal (TERM=%s)?",
 				  getenv("TERM") ? getenv("TERM") : "");
 	log_info(ended ? "VM '%s' has ended" : "left, and VM '%s' was ended", l->name);

@@ -60,6 +60,7 @@ static void read_line(const char *line, struct console_text *ret)
 {
 	const char *text = skip_time(line);
 
+	ret->at_shell = text == line && (has_suffix(line, "# ") || has_suffix(line, "$ "));
 	if (skip_prefix(text, "Run ") && strstr(text, " as init process"))
 		ret->booted = true;
 	if (!*ret->trouble && is_trouble(text))
@@ -91,6 +92,7 @@ void console_text_read(const char *text, size_t len, struct console_text *ret)
 		text += n;
 		len -= n;
 	}
+	ret->booted = ret->booted || ret->at_shell;
 }
 
 const char *console_text_panic_advice(const char *panic)

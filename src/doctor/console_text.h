@@ -7,9 +7,11 @@
 #include <stddef.h>
 
 struct console_text {
-	bool at_kdb;       /* it ends at kdb's prompt */
-	bool awaits_kgdb;  /* it ends with kgdb waiting for a debugger on the line */
-	bool booted;       /* the kernel has handed over to init */
+	bool at_kdb;      /* it ends at kdb's prompt */
+	bool awaits_kgdb; /* it ends with kgdb waiting for a debugger on the line */
+	bool at_shell;    /* it ends at what looks like a shell's prompt */
+	/* The kernel has handed over to init; a quiet one doesn't say so, but its shell shows it. */
+	bool booted;
 	char panic[256];   /* first line of a panic, printable; "" for none */
 	char trouble[256]; /* first line of a report of the kernel's that is no panic (BUG:, Oops:, ...); "" for none */
 };

@@ -131,7 +131,7 @@ static void say_panicked(const struct patient *p)
 
 static void say_at_kdb(const struct patient *p)
 {
-	bool asked = p->vm->cmdline && strstr(p->vm->cmdline, "kgdbwait");
+	bool asked = !p->text->booted && p->vm->cmdline && strstr(p->vm->cmdline, "kgdbwait");
 
 	say(p->d, DOCTOR_PROBLEM,
 	    xasprintf("VM '%s' stands at the prompt of kdb, the kernel's own debugger%s", p->vm->name,
@@ -149,6 +149,12 @@ static void say_awaits_kgdb(const struct patient *p)
 	    xstrdup("start it without kgdbwait, or build the kernel with KGDB_KDB=y and type go at kdb's prompt"));
 }
 
+/* The kernel was told to say little: that it says nothing of its boot means nothing. */
+static bool is_quiet(const struct vm_record *vm)
+{
+	return vm->cmdline && (strstr(vm->cmdline, "quiet") || strstr(vm->cmdline, "loglevel="));
+}
+
 static void say_running(const struct patient *p)
 {
 	if (*p->text->panic)
@@ -160,7 +166,7 @@ static void say_running(const struct patient *p)
 		    xasprintf("VM '%s' runs since %s, and has written nothing to its console", p->vm->name, p->silent),
 		    xstrdup("the kernel writes to another console, or hangs before it has one"),
 		    xasprintf("is console=ttyS0 in vm.cmdline? ktb gdb%s shows where it is (bt)", p->option));
-	else if (!p->text->booted && p->silent_s >= HANG_SECONDS)
+	else if (!p->text->booted && !is_quiet(p->vm) && p->silent_s >= HANG_SECONDS)
 		say(p->d, DOCTOR_PROBLEM,
 		    xasprintf("VM '%s' runs, and is silent since %s in the middle of its boot", p->vm->name, p->silent),
 		    xstrdup("the kernel seems to hang"),

@@ -57,6 +57,10 @@ static void knows_what_has_booted(void **state)
 	assert_true(read_text("[    1.050421] Run /init as init process\r\n").booted);
 	assert_true(read_text("x\nRun /sbin/init as init process\nshell# ").booted);
 	assert_false(read_text("[    1.0] something as init process\n").booted);
+	assert_true(read_text("\r\ndebugvm:~# ").booted);
+	assert_true(read_text("quiet\n/ $ ").at_shell);
+	assert_false(read_text("/ $ echo\r\nx\r\n").at_shell);
+	assert_false(read_text("[    1.0] that is # ").booted);
 }
 
 static void keeps_the_first_trouble_and_the_panic(void **state)
