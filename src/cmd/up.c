@@ -404,7 +404,8 @@ static struct err *cmd_up(struct config *cfg, const struct strv *positional, con
 		.cfg = cfg, .keeper = PROCESS_INIT, .client = PROCESS_INIT, .keeper_fd = -1
 	};
 	_cleanup_(free) char *tmux = NULL, *own = NULL;
-	struct up_layout l = { .nested = getenv("TMUX") && *getenv("TMUX") };
+	const char *outer = getenv("TMUX");
+	struct up_layout l = { .nested = outer && *outer };
 
 	(void)positional;
 	TRY(check_window(&l));

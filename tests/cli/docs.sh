@@ -228,6 +228,8 @@ terminal_block()
 	sed '1d; /^ *$/d' "$2" >"$tmp/expected"
 	wait_for 30 screen_follows "$tmp/expected"
 	expect_transcript "$1: the screen is as it says" "$tmp/expected" "$tmp/screen"
+	# What comes next must not take this one for one that runs.
+	wait_for 30 nothing_runs
 	term_stop
 }
 
