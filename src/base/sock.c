@@ -101,8 +101,25 @@ struct err *sock_listen_loopback(uint16_t port, int *ret_fd, uint16_t *ret_port)
 	return NULL;
 }
 
-/* The inode of the socket that listens on the port, from /proc/net/tcp or tcp6; 0 if there is none. */
-static unsigned long long listener_inode(const char *table, uint16_t port)
+struct err *sock_port_listening(uint16_t port, bool *ret)
+{
+	const struct sockaddr_in address = { .sin_family = AF_INET,
+					     .sin_port = htons(port),
+					     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	_cleanup_(close) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const int on = 1;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+		return err_os(errno, "make a socket");
+	*ret = bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0;
+	return NULL;
+}
+
+/* States in /proc/net/tcp: include/net/tcp_states.h. */
+enum { STATE_ESTABLISHED = 1, STATE_LISTEN = 10 };
+
+/* The inode of a socket that has the local port and is in the state, from /proc/net/tcp or tcp6; 0: none. */
+static unsigned long long socket_inode(const char *table, uint16_t port, unsigned int wanted_state)
 {
 	_cleanup_(fclose) FILE *f = fopen(table, "re");
 	char line[512];
@@ -113,10 +130,15 @@ static unsigned long long listener_inode(const char *table, uint16_t port)
 
 		if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*u %*d %llu", &local_port,
 			   &state, &inode) == 3 &&
-		    local_port == port && state == 0x0a)
+		    local_port == port && state == wanted_state)
 			return inode;
 	}
 	return 0;
+}
+
+bool sock_port_connected(uint16_t port)
+{
+	return socket_inode("/proc/net/tcp", port, STATE_ESTABLISHED) != 0;
 }
 
 static bool process_has_socket(const char *pid, unsigned long long inode)
@@ -140,11 +162,11 @@ static bool process_has_socket(const char *pid, unsigned long long inode)
 
 char *sock_port_owner(uint16_t port)
 {
-	unsigned long long inode = listener_inode("/proc/net/tcp", port);
+	unsigned long long inode = socket_inode("/proc/net/tcp", port, STATE_LISTEN);
 	_cleanup_(closedir) DIR *proc = opendir("/proc");
 
 	if (!inode)
-		inode = listener_inode("/proc/net/tcp6", port);
+		inode = socket_inode("/proc/net/tcp6", port, STATE_LISTEN);
 	if (!inode)
 		return NULL;
 	for (struct dirent *d; proc && (d = readdir(proc));) {

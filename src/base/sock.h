@@ -35,6 +35,15 @@ char *sock_port_owner(uint16_t port);
  */
 int sock_accept(int listen_fd, size_t have, size_t max);
 
+/*
+ * Whether anyone listens on a port of 127.0.0.1. Not by connecting, which may have effects: binding with SO_REUSEADDR
+ * fails only where another socket listens (socket(7)).
+ */
+struct err *sock_port_listening(uint16_t port, bool *ret) err_must_check;
+
+/* Whether anyone is connected to a local TCP port over IPv4. */
+bool sock_port_connected(uint16_t port);
+
 /* Sends len bytes with a descriptor attached (fd -1: none). */
 struct err *sock_send_fd(int sock, const void *data, size_t len, int fd) err_must_check;
 

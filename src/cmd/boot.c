@@ -378,10 +378,29 @@ static void keep_logs(const struct rundir *dir, const char *name, bool tell)
 	keep_log(dir, "ktb.log", own, false);
 }
 
+/*
+ * A terminal that is closed hangs up more than once, and once the supervisor's loop is gone nobody takes signals: the next
+ * one would end us before the run directory is removed. One that is blocked is not ignored, so the loop has them all.
+ */
+static void ignore_signals_at_the_end(void)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaddset(&set, signals[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaction(signals[i], &ignore, NULL);
+}
+
 static struct err *run_supervisor(struct boot *b, struct rundir *dir, int *ret_status)
 {
 	struct err *e;
 
+	ignore_signals_at_the_end();
 	b->params.rundir = dir;
 	free(b->record->dir);
 	b->record->dir = xstrdup(rundir_path(dir));

@@ -166,6 +166,14 @@ struct err *build_kernel(const struct config *cfg, struct kbuild_result **ret)
 	return NULL;
 }
 
+struct err *build_inspect(const struct config *cfg, struct kbuild_inspection *ret)
+{
+	_cleanup_(kernel_params_deinit) struct kernel_params p = { 0 };
+
+	TRY(read_params(cfg, &p));
+	return kbuild_inspect(&p.kbuild, ret);
+}
+
 struct err *build_configuration(const struct config *cfg, struct fragment_set **ret_requests,
 				struct kbuild_configuration **ret)
 {

@@ -17,6 +17,9 @@ struct err *build_kernel(const struct config *cfg, struct kbuild_result **ret) e
 struct err *build_configuration(const struct config *cfg, struct fragment_set **ret_requests,
 				struct kbuild_configuration **ret) err_must_check;
 
+/* How it is with that kernel, without building anything: kbuild_inspect(). */
+struct err *build_inspect(const struct config *cfg, struct kbuild_inspection *ret) err_must_check;
+
 /* The guest's image: init, busybox, the kernel's modules, the user's files. *ret is its path; the caller frees it. */
 struct err *build_image(const struct config *cfg, const struct manifest *kernel, char **ret) err_must_check;
 

@@ -1,13 +1,11 @@
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include "base/buildid.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/sock.h"
 #include "cmd/cmd.h"
 #include "cmd/gdb_args.h"
 #include "cmd/gdb_break.h"
@@ -197,21 +195,12 @@ static void find_index(struct session *s)
 	}
 }
 
-/*
- * Whether anyone listens on the port. Not by connecting: that would stop the VM. Binding with SO_REUSEADDR fails only
- * where another socket listens (socket(7)).
- */
 static struct err *check_port(const struct vm_record *vm)
 {
-	const struct sockaddr_in address = { .sin_family = AF_INET,
-					     .sin_port = htons(vm->port),
-					     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	_cleanup_(close) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	const int on = 1;
+	bool listening;
 
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
-		return err_os(errno, "make a socket");
-	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+	TRY(sock_port_listening(vm->port, &listening));
+	if (listening)
 		return NULL;
 	return err_create(ERR_CLOSED,
 			  "the VM %s (process %d) no longer answers on 127.0.0.1:%u: it has ended, or is ending; start "

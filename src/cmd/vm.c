@@ -1,20 +1,21 @@
 #include <stdio.h>
 
-#include "base/fs.h"
 #include "base/log.h"
+#include "base/programs.h"
 #include "cmd/boot.h"
 #include "cmd/cmd.h"
+#include "cmd/vm.h"
 
-/* Before minutes are spent on a build: is the name free, is the port, is QEMU there? */
-static struct err *check_early(const struct config *cfg)
+struct err *vm_check_early(const struct config *cfg)
 {
 	const char *port = config_string(cfg, OPT_VM_PORT), *qemu = config_string(cfg, OPT_VM_QEMU);
-	_cleanup_(free) char *program = qemu ? find_program(qemu) : NULL;
+	_cleanup_(free) char *program = NULL;
 	uint64_t number;
 
 	TRY(rundir_check_name(config_string(cfg, OPT_VM_NAME)));
-	if (!program)
-		return err_create(ERR_PREREQ, "%s is not installed (not found on PATH)", qemu ? qemu : "QEMU");
+	if (!qemu)
+		return err_create(ERR_USAGE, "--qemu: expected a program");
+	TRY(program_require(qemu, &program));
 	if (!port || streq(port, "auto") || streq(port, "off"))
 		return NULL;
 	/* What is no number is refused where the port is chosen. */
@@ -62,7 +63,7 @@ static struct err *run_vm(struct config *cfg, int *ret_status)
 	bool detach = config_bool(cfg, OPT_VM_DETACH), print = config_bool(cfg, OPT_VM_PRINT_COMMAND);
 
 	if (!print)
-		TRY(check_early(cfg));
+		TRY(vm_check_early(cfg));
 	if (!detach)
 		TRY(terminal_create(&terminal));
 	TRY(boot_prepare(cfg, terminal, &b));

@@ -126,6 +126,9 @@ void config_destroy(struct config *c)
 		free(c->kconfig[i].file);
 	}
 	free(c->kconfig);
+	for (size_t i = 0; i < c->given_n; i++)
+		free(c->given[i].text);
+	free(c->given);
 	free(c);
 }
 

@@ -55,6 +55,12 @@ struct err *config_load(struct config *c) err_must_check;
 struct err *config_parse_args(struct config *c, enum command_id command, int argc, char *const *argv,
 			      struct strv *positional, struct strv *rest, bool *ret_help) err_must_check;
 
+/*
+ * Adds, of the options that the last config_parse_args() took, those that another command takes too, as its command line
+ * would have them: "--memory=4G". For a command that starts others.
+ */
+void config_args_for(const struct config *c, enum command_id command, struct strv *ret);
+
 /* The value; NULL where it is empty. */
 const char *config_string(const struct config *c, enum option_id id);
 uint64_t config_number(const struct config *c, enum option_id id);

@@ -81,6 +81,22 @@ static struct err *apply_flag(struct config *c, const struct option *o, const ch
 	return NULL;
 }
 
+static void note_given(struct config *c, unsigned int commands, const char *flag, const char *value)
+{
+	c->given = xreallocarray(c->given, c->given_n + 1, sizeof(*c->given));
+	c->given[c->given_n++] = (struct config_given){ commands, xasprintf("--%s=%s", flag, value) };
+}
+
+static struct err *take_flag(struct config *c, const struct option *o, const char *flag, const char *value)
+{
+	char name[OPTION_FLAG_MAX];
+
+	TRY(apply_flag(c, o, flag, value));
+	option_flag(o, name);
+	note_given(c, o->commands, name, value);
+	return NULL;
+}
+
 static struct err *apply_kconfig_flag(struct config *c, const char *value)
 {
 	const char *equals = strchr(value, '=');
@@ -89,6 +105,7 @@ static struct err *apply_kconfig_flag(struct config *c, const char *value)
 	if (!equals)
 		return err_create(ERR_USAGE, "--kconfig wants NAME=VALUE, not '%s'", value);
 	name = xstrndup(value, (size_t)(equals - value));
+	note_given(c, CONFIGURING, "kconfig", value);
 	return config_add_kconfig(c, name, equals + 1, "command line", 0);
 }
 
@@ -110,7 +127,7 @@ static struct err *parse_long(struct config *c, enum command_id command, struct 
 	if (!(o->commands & (1U << command)))
 		return err_create(ERR_USAGE, "%s means nothing to this command", flag);
 	TRY(take_value(a, o, flag, equals ? equals + 1 : NULL, &value));
-	return apply_flag(c, o, flag, value);
+	return take_flag(c, o, flag, value);
 }
 
 /* -x, -xVALUE, -x VALUE, and -xyz for switches. */
@@ -130,11 +147,11 @@ static struct err *parse_short(struct config *c, enum command_id command, struct
 		if (!o)
 			return err_create(ERR_USAGE, "unknown option %s", flag);
 		if (o->type == OPTION_TYPE_BOOL) {
-			TRY(apply_flag(c, o, flag, "yes"));
+			TRY(take_flag(c, o, flag, "yes"));
 			continue;
 		}
 		TRY(take_value(a, o, flag, p[1] ? p + 1 : NULL, &value));
-		return apply_flag(c, o, flag, value);
+		return take_flag(c, o, flag, value);
 	}
 	return NULL;
 }
@@ -162,6 +179,14 @@ struct err *config_parse_args(struct config *c, enum command_id command, int arg
 			strv_add(positional, arg);
 	}
 	return NULL;
+}
+
+void config_args_for(const struct config *c, enum command_id command, struct strv *ret)
+{
+	for (size_t i = 0; i < c->given_n; i++) {
+		if (c->given[i].commands & (1U << command))
+			strv_add(ret, c->given[i].text);
+	}
 }
 
 struct err *config_set(struct config *c, enum option_id id, const char *value)

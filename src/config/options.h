@@ -37,17 +37,24 @@ enum command_id {
 	COMMAND_CONFIG,
 	COMMAND_CLEAN,
 	COMMAND_COMPLETION,
+	COMMAND_UP,
+	COMMAND_SHELL,
+	COMMAND_DOCTOR,
 	COMMAND_HELP,
 	COMMAND_VERSION,
 };
 
 #define CMD(name) (1U << COMMAND_##name)
 #define CMD_ALL (~0U)
-#define BUILDING (CMD(BUILD) | CMD(VM) | CMD(DEMO) | CMD(MODULE))
+#define BUILDING (CMD(BUILD) | CMD(VM) | CMD(DEMO) | CMD(MODULE) | CMD(UP) | CMD(SHELL) | CMD(DOCTOR))
 #define CONFIGURING (BUILDING | CMD(CONFIG))
 #define SOURCING (CONFIGURING | CMD(SOURCE))
-#define BOOTING (CMD(VM) | CMD(DEMO))
-#define RUNNING (CMD(VM) | CMD(CONSOLE) | CMD(STOP) | CMD(GDB) | CMD(EXEC) | CMD(PUSH) | CMD(PULL) | CMD(MODULE))
+#define BOOTING (CMD(VM) | CMD(DEMO) | CMD(UP) | CMD(DOCTOR))
+#define RUNNING                                                                                                        \
+	(CMD(VM) | CMD(CONSOLE) | CMD(STOP) | CMD(GDB) | CMD(EXEC) | CMD(PUSH) | CMD(PULL) | CMD(MODULE) | CMD(UP) |   \
+	 CMD(DOCTOR))
+/* On a VM that runs. */
+#define DEBUGGING (CMD(GDB) | CMD(UP))
 
 enum option_id {
 #define OPTION(id, section, name, short_flag, type, def, arg, commands, help) OPT_##id,

@@ -18,8 +18,16 @@ struct config_value {
 	char *origin;
 };
 
+/* An option as the command line had it. */
+struct config_given {
+	unsigned int commands; /* that take it */
+	char *text;
+};
+
 struct config {
 	struct config_value values[OPTIONS_N];
+	struct config_given *given;
+	size_t given_n;
 	struct config_kconfig *kconfig;
 	size_t kconfig_n;
 };

@@ -18,6 +18,7 @@
 #include "kbuild/source.h"
 #include "kbuild/toolchain.h"
 #include "kbuild/tree.h"
+#include "kbuild/verify.h"
 
 /*
  * The way in which kernels are built. Part of the key: a change that makes other kernels of the same inputs raises it.
@@ -488,5 +489,51 @@ struct err *kbuild_configure(const struct kbuild_params *p, struct kbuild_config
 	c->toolchain = b.toolchain;
 	b.toolchain = (struct toolchain)TOOLCHAIN_INIT;
 	*ret = steal(&c);
+	return NULL;
+}
+
+void kbuild_inspection_deinit(struct kbuild_inspection *i)
+{
+	manifest_deinit(&i->kernel);
+	strv_deinit(&i->unmet);
+	free(i->wrong);
+	*i = (struct kbuild_inspection){ 0 };
+}
+
+static struct err *find_unmet(const struct build *b, struct strv *ret)
+{
+	_cleanup_(dotconfig_destroy) struct dotconfig *config = NULL;
+	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
+
+	TRY(configuration_read(b->out, &text));
+	TRY(dotconfig_parse(".config", buf_str(&text), text.len, &config));
+	for (size_t i = 0; i < fragment_set_count(b->params->requests); i++) {
+		const struct fragment_request *r = fragment_set_at(b->params->requests, i);
+
+		if (!r->if_known && !kconfig_request_holds(r, dotconfig_get(config, r->name)))
+			strv_take(ret, fragment_request_text(r));
+	}
+	return NULL;
+}
+
+struct err *kbuild_inspect(const struct kbuild_params *p, struct kbuild_inspection *ret)
+{
+	_cleanup_(kbuild_inspection_deinit) struct kbuild_inspection i = { 0 };
+	_cleanup_(build_deinit) struct build b = { .params = p };
+	_cleanup_(err_destroy) struct err *e = NULL;
+
+	TRY(identify(p, &b));
+	TRY(source_state(&b.source, &b.state));
+	i.asked = fragment_set_count(p->requests);
+	i.begun = file_exists(b.stamp);
+	if (file_exists(b.manifest)) {
+		e = read_current(&b, &i.kernel);
+		i.complete = !e;
+		i.wrong = e ? xstrdup(err_message(e)) : NULL;
+	}
+	if (i.complete)
+		TRY(find_unmet(&b, &i.unmet));
+	*ret = i;
+	i = (struct kbuild_inspection){ 0 };
 	return NULL;
 }

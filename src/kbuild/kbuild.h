@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/util.h"
 #include "kbuild/fragment.h"
 #include "kbuild/manifest.h"
 #include "kbuild/toolchain.h"
@@ -78,3 +79,19 @@ struct err *kbuild_configure(const struct kbuild_params *p, struct kbuild_config
 /* Where in the cache `struct kbuild_hold` locks: the caller frees it. ID is a folder's name in source/. */
 char *kbuild_build_lock(const char *folder);
 char *kbuild_source_lock(const char *cache, const char *id);
+
+/* What is there of the kernel that kbuild_run() would return, for somebody who wants to know why it isn't there. */
+struct kbuild_inspection {
+	bool begun;             /* it was configured at some time */
+	bool complete;          /* kbuild_run() would find it */
+	char *wrong;            /* not complete, though it once was: why; else NULL */
+	struct manifest kernel; /* if complete */
+	size_t asked;           /* options that are asked for */
+	struct strv unmet;      /* those that .config has otherwise, as NAME=value; if complete */
+};
+
+void kbuild_inspection_deinit(struct kbuild_inspection *i);
+DEFINE_CLEANUP_STORAGE(struct kbuild_inspection, kbuild_inspection_deinit);
+
+/* Builds nothing, changes nothing. Errors: those of kbuild_run() about source, compiler and requests. */
+struct err *kbuild_inspect(const struct kbuild_params *p, struct kbuild_inspection *ret) err_must_check;

@@ -251,6 +251,8 @@ terminal_block()
 	sed '1d; /^ *$/d' "$2" >"$tmp/expected"
 	wait_for 30 screen_follows "$tmp/expected"
 	expect_transcript "$1: the screen is as it says" "$tmp/expected" "$tmp/screen"
+	# What comes next must not take this one for one that runs.
+	wait_for 30 nothing_runs
 	term_stop
 }
 
@@ -377,6 +379,38 @@ on_console()
 	term_stop
 }
 
+# in_shell COMMAND
+in_shell()
+{
+	term_start "$1"
+	if term_wait 30 'KTB_VMLINUX  */'; then
+		ok "example: $1"
+	else
+		not_ok "example: $1" "$(term_screen)"
+	fi
+	term_send exit Enter
+	term_wait 10 'Pane is dead'
+	term_stop
+}
+
+# side_by_side COMMAND
+side_by_side()
+{
+	term_start "$1"
+	if term_wait 90 '\(gdb\)'; then
+		ok "example: $1"
+	else
+		not_ok "example: $1" "$(term_screen)"
+	fi
+	term_send F12
+	if term_wait 40 'Pane is dead \(status 0'; then
+		ok "example: $1: F12 ends it"
+	else
+		not_ok "example: $1: F12 ends it" "$(term_screen)"
+	fi
+	term_stop
+}
+
 # in_menuconfig COMMAND: opens it and leaves it.
 in_menuconfig()
 {
@@ -422,7 +456,17 @@ example()
 		run bash -c "$command"
 		expect_status "example: $command" 0
 		;;
-	'ktb vm --print-command' | 'ktb build'* | 'ktb list'* | 'ktb help'* | 'ktb version'* | 'ktb demo'*) plain "$command" ;;
+	'ktb shell') in_shell "$command" ;;
+	'ktb up'*)
+		need_no_vm
+		side_by_side "$command"
+		;;
+	'ktb doctor --name test'*)
+		need_no_vm
+		start_vm test
+		plain "$command"
+		;;
+	'ktb shell'* | 'ktb doctor'* | 'ktb vm --print-command' | 'ktb build'* | 'ktb list'* | 'ktb help'* | 'ktb version'* | 'ktb demo'*) plain "$command" ;;
 	'ktb vm'*' --detach'*)
 		need_no_vm
 		plain "$command"
@@ -492,7 +536,8 @@ run_help()
 		expect "help $name has an example" [ -s "$tmp/examples-$name" ]
 	done <"$tmp/names"
 	# Those that share a VM side by side.
-	for name in build help list version init source config completion clean gdb exec push pull module stop console vm demo; do
+	for name in build help list version init source config completion clean shell doctor gdb exec push pull module stop \
+		console vm up demo; do
 		cat "$tmp/examples-$name"
 	done >"$tmp/all-examples"
 	expect 'the examples of all commands are tried' \

@@ -394,4 +394,14 @@ no_ram_is_left()
 expect_equal 'nothing is in /dev/shm' "$(find /dev/shm -name '*ktb*')" ''
 expect 'no process holds memory of theirs' wait_for 10 no_ram_is_left
 
+# --- Signals that come while it ends ----------------------------------------------------------------------------------
+
+# A terminal that is closed hangs up more than once.
+detach storm --port off
+storm_pid=$("$KTB" list --json | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' | tail -n 1)
+storm_tries=0
+while kill -HUP "$storm_pid" 2>/dev/null && [ "$storm_tries" -lt 200000 ]; do
+	storm_tries=$((storm_tries + 1))
+done
+expect 'a storm of signals ends it, and leaves nothing behind' [ ! -e "$run/ktb/storm" ]
 finish

@@ -433,6 +433,28 @@ static void sets_one_value(void **state)
 	assert_says(config_set(c, OPT_VM_CPUS, "x"), "--cpus: 'x' is not a number");
 }
 
+static void hands_arguments_on(void **state)
+{
+	char *argv[] = { "-m", "4G",         "--break=x y", "-qw", "--append",
+			 "a",  "--append=b", "--kconfig",   "A=y", "--port=auto" };
+	_cleanup_(config_destroy) struct config *c = config_create();
+	_cleanup_(strv_deinit) struct strv positional = STRV_INIT, rest = STRV_INIT, vm = STRV_INIT, gdb = STRV_INIT;
+	_cleanup_(free) char *to_vm = NULL, *to_gdb = NULL;
+	bool help;
+
+	(void)state;
+	assert_null(config_parse_args(c, COMMAND_UP, (int)ARRAY_SIZE(argv), argv, &positional, &rest, &help));
+	/* What is set otherwise was not given. */
+	assert_null(config_set(c, OPT_VM_CPUS, "3"));
+	config_args_for(c, COMMAND_VM, &vm);
+	config_args_for(c, COMMAND_GDB, &gdb);
+	to_vm = strv_join(&vm, " ");
+	to_gdb = strv_join(&gdb, " ");
+	assert_string_equal(to_vm,
+			    "--memory=4G --quiet=yes --wait=yes --append=a --append=b --kconfig=A=y --port=auto");
+	assert_string_equal(to_gdb, "--break=x y --quiet=yes");
+}
+
 static void write_text(const char *folder, const char *name, const char *text)
 {
 	_cleanup_(free) char *path = xasprintf("%s/%s", folder, name);
@@ -497,6 +519,7 @@ int main(void)
 		cmocka_unit_test(a_name_means_what_its_command_says),
 		cmocka_unit_test(the_template_means_the_defaults),
 		cmocka_unit_test(sets_one_value),
+		cmocka_unit_test(hands_arguments_on),
 		cmocka_unit_test(finds_and_loads_files),
 	};
 

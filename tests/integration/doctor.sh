@@ -1,0 +1,264 @@
+#!/bin/sh
+# timeout: 300
+# What goes wrong with kernels, VMs and GDB, provoked with real ones: the doctor names it, with the remedy, and the remedy
+# helps. The cases are those of README.md's "When something goes wrong".
+#
+# shellcheck disable=SC2016 # what is in single quotes is for another shell
+# shellcheck disable=SC2317 # called by way of wait_for and expect
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+export XDG_RUNTIME_DIR="$tmp/run" XDG_CONFIG_HOME="$tmp/config"
+# Some of it is said of the last VM; what is kept of ours must not mix with others'.
+me=doc$$
+mkdir -m 700 "$XDG_RUNTIME_DIR" "$tmp/config"
+at_exit '"$KTB" stop --all --force >/dev/null 2>&1; rm -f "${XDG_CACHE_HOME:-$HOME/.cache}/ktb/logs/$me"*'
+
+# detach NAME ARGS...
+detach()
+{
+	_name=$1
+	shift
+	"$KTB" vm --quiet --detach --name "$me$_name" --memory 512M --accel tcg --port auto "$@"
+}
+
+console_log()
+{
+	echo "$XDG_RUNTIME_DIR/ktb/$me$1/console.log"
+}
+
+log_has()
+{
+	grep -qe "$2" "$(console_log "$1")"
+}
+
+is_up()
+{
+	wait_for 120 log_has "$1" '^debugvm:' || not_ok "$1 comes up" "$(tail -n 20 "$(console_log "$1")")"
+}
+
+type_into()
+{
+	{
+		printf '%s\r' "$2"
+		sleep 0.5
+	} | socat -u - "UNIX-CONNECT:$XDG_RUNTIME_DIR/ktb/$me$1/serial.sock"
+}
+
+# doctor NAME ARGS...: of one VM.
+doctor()
+{
+	_name=$1
+	shift
+	run "$KTB" doctor --json --name "$me$_name" --accel tcg --port auto "$@"
+}
+
+# says CHECK STATUS FOUND [REMEDY]
+says()
+{
+	printf '%s\n' "$stdout" >"$tmp/json"
+	python3 - "$tmp/json" "$@" <<-'EOF'
+		import json, re, sys
+		check, status, found = sys.argv[2:5]
+		remedy = sys.argv[5] if len(sys.argv) > 5 else ""
+		for r in json.load(open(sys.argv[1])):
+		    if r["check"] == check and r["status"] == status and re.search(found, r["found"], re.S) \
+		       and re.search(remedy, r["remedy"] or "", re.S):
+		        sys.exit(0)
+		sys.exit(1)
+	EOF
+}
+
+# expect_says NAME CHECK STATUS FOUND [REMEDY]
+expect_says()
+{
+	_what=$1
+	shift
+	if says "$@"; then
+		ok "$_what"
+	else
+		not_ok "$_what" "expected: $*
+$(last_run)"
+	fi
+}
+
+# --- Guests that say nothing: they are looked at in the end, when they have been silent for long --------------------
+
+detach mute --cmdline console=ttyS1 --append 'rdinit=/nonesuch root=/dev/nonesuch rootwait'
+detach hung --append 'rdinit=/nonesuch root=/dev/nonesuch rootwait'
+detach quiet --append quiet
+silent_since=$(date +%s)
+
+# --- All is well --------------------------------------------------------------------------------------------------
+
+detach well
+is_up well
+doctor well
+expect_status 'a VM that runs: status 0' 0
+expect_says 'a VM that runs' vm ok "'${me}well' runs, and has booted; silent since"
+expect_says 'its port' vm-port ok 'listens on 127.0.0.1'
+expect_says 'its symbols' vm-symbols ok '/vmlinux'
+expect_says 'the kernel is complete' kernel ok '/vmlinux'
+expect_says 'its build ID' build-id ok '^[0-9a-f]{40}$'
+expect_says 'debug information' debug-info ok '[0-9]+ functions'
+expect_says 'helper scripts' scripts ok 'vmlinux-gdb.py'
+expect_says 'options' options ok 'has all [0-9]+'
+expect_says 'QEMU makes the machine' machine ok 'QEMU makes it'
+run "$KTB" list
+expect_match 'the doctor has not stopped it' "^${me}well +running"
+type_into well 'echo a$((1+1))b'
+expect 'and it still answers' wait_for 20 log_has well '^a2b'
+
+type_into well 'echo "<3>BUG: nothing really" >/dev/kmsg'
+wait_for 20 log_has well '\] BUG: nothing'
+doctor well
+expect_says 'what the kernel reports' vm warning 'has reported: BUG: nothing really' 'console.log'
+expect_status 'is a warning' 0
+
+# --- The VM doesn't start -----------------------------------------------------------------------------------------
+
+run "$KTB" vm --detach --name "${me}bad" --accel tcg --port auto --qemu-arg=-device --qemu-arg=nonesuch
+expect_status 'a VM that does not start' 125
+doctor bad --qemu-arg=-device --qemu-arg=nonesuch
+expect_status "a VM that doesn't start: status 1" 1
+expect_says "a VM that doesn't start: what QEMU says, and what to do" machine problem "'nonesuch' is not a valid device" \
+	'vm.qemu_arg.*--print-command'
+
+# --- GDB can't connect --------------------------------------------------------------------------------------------
+
+detach deaf --port off
+doctor deaf
+expect_says 'no debug port' vm-port warning 'has no debug port' '--port auto'
+"$KTB" stop --quiet --force "${me}deaf"
+
+# A GDB that holds the guest, and waits until it is told to go.
+mkfifo "$tmp/gdb"
+"$KTB" gdb --quiet --name "${me}well" <"$tmp/gdb" >"$tmp/gdb.out" 2>&1 &
+gdb_pid=$!
+exec 4>"$tmp/gdb"
+stands_still()
+{
+	"$KTB" list | grep -Eq "^${me}$1 +(paused|debug)"
+}
+wait_for 60 stands_still well
+wait_for 60 grep -q '^0x' "$tmp/gdb.out"
+doctor well
+expect_says 'a debugger is attached' vm-port warning 'a debugger is attached' 'leave that one'
+expect_says 'and holds the guest' vm warning 'stands still .*a debugger is attached' 'continue'
+expect_status 'which is no problem' 0
+run "$KTB" gdb --name "${me}well" -- -batch
+expect 'a second one is refused' [ "$status" != 0 ] || grep -q 'Remote communication error\|closed' "$tmp/stderr"
+echo disconnect >&4
+exec 4>&-
+wait "$gdb_pid"
+doctor well
+expect_status 'left stopped: status 1' 1
+expect_says 'left stopped by a debugger' vm problem 'no debugger is attached' "ktb gdb --name ${me}well -- -batch"
+run "$KTB" gdb --name "${me}well" -- -batch
+doctor well
+expect_says 'the remedy helps' vm-port ok 'listens'
+expect 'the guest goes on' says vm warning 'BUG: nothing'
+
+# --- Symbols are missing ------------------------------------------------------------------------------------------
+
+state=$XDG_RUNTIME_DIR/ktb/${me}well/state.json
+cp "$state" "$tmp/state.json"
+vmlinux=$("$KTB" build -q | sed -n 's/^vmlinux *//p')
+objcopy --strip-debug "$vmlinux" "$tmp/vmlinux"
+with_state()
+{
+	sed "$1" "$tmp/state.json" >"$tmp/state.new" && mv "$tmp/state.new" "$state"
+}
+with_state "s|$vmlinux|$tmp/vmlinux|"
+doctor well
+expect_says 'a stripped vmlinux' vm-symbols problem 'has no debug information' 'ktb build'
+strip "$tmp/vmlinux"
+doctor well
+expect_says 'one without any symbols' vm-symbols problem 'has no symbols'
+rm "$tmp/vmlinux"
+doctor well
+expect_says 'one that is gone' vm-symbols problem 'vmlinux' '--vmlinux FILE'
+with_state 's/"build_id": *"[0-9a-f]*"/"build_id":"0123456789abcdef"/'
+doctor well
+expect_says 'one that was built anew' vm-symbols problem 'build ID .*not 0123456789abcdef' 'ktb stop, ktb vm'
+run "$KTB" gdb --name "${me}well" -- -batch
+expect_error 'ktb gdb refuses it' 'is not the kernel that runs'
+with_state 's/x/x/'
+doctor well
+expect_says 'and all is well again' vm-symbols ok '/vmlinux'
+
+# --- A supervisor that doesn't answer ------------------------------------------------------------------------------
+
+pid=$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "$state")
+kill -STOP "$pid"
+start=$(date +%s)
+doctor well
+expect 'a supervisor that is stopped: bounded in time' [ $(($(date +%s) - start)) -lt 60 ]
+expect_says 'a supervisor that is stopped' vm problem "doesn't answer" "kill -9 $pid"
+kill -CONT "$pid"
+"$KTB" stop --quiet "${me}well"
+doctor well
+expect_says 'the last VM' last-vm ok 'had booted and did not panic'
+
+# --- The kernel hangs because of kgdbwait --------------------------------------------------------------------------
+
+detach kgdb --kgdb-wait
+wait_for 60 log_has kgdb 'kdb> '
+doctor kgdb
+expect_status 'kgdbwait: status 1' 1
+expect_says 'kgdbwait: what it is, and what to do' vm problem 'kdb, .*because of kgdbwait' "ktb console ${me}kgdb, and type go"
+type_into kgdb go
+is_up kgdb
+doctor kgdb
+expect_says 'kgdbwait: after go' vm ok 'runs, and has booted'
+type_into kgdb 'echo g >/proc/sysrq-trigger'
+at_prompt()
+{
+	tail -n 1 "$(console_log kgdb)" | grep -q 'kdb> $'
+}
+wait_for 30 at_prompt
+doctor kgdb
+expect_says 'kdb later on' vm problem "kernel's own debugger\$" 'bt there shows'
+"$KTB" stop --quiet --force "${me}kgdb"
+
+detach held --wait
+doctor held
+expect_says 'held at reset' vm warning 'first instruction' 'ktb gdb'
+"$KTB" stop --quiet --force "${me}held"
+
+# --- The kernel panics immediately ---------------------------------------------------------------------------------
+
+panicked()
+{
+	"$KTB" list | grep -Eq "^${me}panic +panicked"
+}
+detach panic --append 'rdinit=/nonesuch root=/dev/nonesuch'
+wait_for 60 panicked
+doctor panic
+expect_status 'a panic: status 1' 1
+expect_says 'a panic: its words, and what to do' vm problem 'Kernel panic - not syncing: VFS: Unable to mount root' \
+	"rdinit=.*vm.append.*ktb gdb --name ${me}panic"
+"$KTB" stop --quiet --force "${me}panic"
+doctor panic
+expect_says 'a panic that is over' last-vm warning 'had panicked: .*Unable to mount root' 'rdinit=.*The log: /'
+detach panic --append 'rdinit=/bin/true'
+wait_for 60 panicked
+doctor panic
+expect_says 'an init that ends' vm problem 'Attempted to kill init' 'vm.append'
+"$KTB" stop --quiet --force "${me}panic"
+
+# --- Nothing on the console ----------------------------------------------------------------------------------------
+
+while [ "$(date +%s)" -lt $((silent_since + 35)) ]; do
+	sleep 1
+done
+doctor mute
+expect_says 'a guest without a console' vm problem 'has written nothing to its console' 'console=ttyS0'
+doctor hung
+expect_says 'a kernel that hangs' vm problem 'silent since [0-9.]+ (s|min).* in the middle of its boot' 'ktb gdb .*bt'
+doctor quiet
+expect_says 'one that was told to be quiet' vm ok "quiet' runs, .*silent since"
+
+run "$KTB" doctor --name "${me}none" --accel tcg --port auto
+expect_match 'a VM that does not run' "no VM '${me}none' runs"
+finish
