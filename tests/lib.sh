@@ -184,8 +184,11 @@ term_send()
 	term_tmux send-keys "$@"
 }
 
+# tmux (3.3) can lose the signal that says that its program has ended, while it runs utempter's helper; then it waits
+# for the next one, and the pane is never said to be dead.
 term_screen()
 {
+	kill -CHLD "$(term_tmux display-message -p '#{pid}')" 2>/dev/null
 	term_tmux capture-pane -p -J
 }
 

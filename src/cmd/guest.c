@@ -677,8 +677,12 @@ struct err *guest_run(const struct guest_command *command, int *ret_status)
 	stream_destroy(s.out.stream);
 	stream_destroy(s.err.stream);
 	buf_deinit(&s.in);
-	if (command->terminal)
+	if (command->terminal) {
 		terminal_restore(command->terminal);
+		/* The cursor may stand anywhere. */
+		if ((s.left || s.failure) && terminal_is_interactive(command->terminal))
+			fputs("\n", stderr);
+	}
 	if (e || s.failure) {
 		if (e)
 			err_destroy(s.failure);

@@ -332,7 +332,8 @@ static bool has_file(const struct up *u, const char *name)
 /* False: the VM had not ended by itself. */
 static bool read_status(const struct up *u, int *ret_status)
 {
-	if (!has_file(u, UP_VM_STATUS))
+	/* A GDB that is hung up may take the VM along. */
+	if (has_file(u, UP_LEFT) || !has_file(u, UP_VM_STATUS))
 		return false;
 	*ret_status = (int)read_number(u->folder, UP_VM_STATUS) & 0xff;
 	return true;

@@ -11,7 +11,7 @@ void up_tmux_conf(const struct up_layout *l, struct buf *b)
 		    "set -g set-titles off\n"
 		    "set -g destroy-unattached on\n"
 		    "set -g detach-on-destroy on\n"
-		    "bind -n F12 kill-server\n"
+		    "bind -n F12 run-shell 'touch #{q:socket_path}.left' \\; kill-server\n"
 		    "bind -n F9 select-pane -t :.+\n"
 		    "bind -n F8 resize-pane -Z\n"
 		    "bind -n S-PPage copy-mode -eu\n"

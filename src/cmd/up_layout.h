@@ -22,6 +22,7 @@ struct up_layout {
 
 /* Files in the folder. */
 #define UP_SOCKET "tmux.sock"
+#define UP_LEFT UP_SOCKET ".left" /* made by the key that leaves */
 #define UP_CONF "tmux.conf"
 #define UP_VM_SCRIPT "vm.sh"
 #define UP_GDB_SCRIPT "gdb.sh"

@@ -358,7 +358,11 @@ in_guest_terminal()
 	term_start "sh -c '${1%%#*}; echo status \$?; sleep 100'"
 	if term_wait 30 'debugvm:~# |Mem:'; then
 		term_send C-a x
-		expect "$1: it can be left" term_wait 10 '^status 129'
+		if term_wait 10 '^status 129'; then
+			ok "$1: it can be left"
+		else
+			not_ok "$1: it can be left" "$(term_screen)"
+		fi
 	else
 		not_ok "$1" "$(term_screen)"
 	fi
