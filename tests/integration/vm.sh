@@ -171,7 +171,7 @@ pid=$(field a pid)
 
 expect_equal 'the folder is private' "$(stat -c %a "$run/ktb" "$run/ktb/a" | tr '\n' ' ')" '700 700 '
 expect_equal 'its sockets are, too' "$(stat -c '%n %a' "$run"/ktb/a/*.sock "$run"/ktb/a/serial.* | sed 's/.*\///' | tr '\n' ' ')" \
-	'control.sock 600 serial.sock 600 stub.sock 600 serial.in 600 serial.out 600 serial.sock 600 '
+	'agent.sock 600 control.sock 600 serial.sock 600 stub.sock 600 serial.in 600 serial.out 600 serial.sock 600 '
 expect_equal 'who listens: ktb, on 127.0.0.1, and nobody else of this VM' \
 	"$(grep -h " 0A " /proc/net/tcp /proc/net/tcp6 | awk '{ print $2, $10 }' | while read -r _address _inode; do
 		for _p in "$pid" $(qemu_of "$pid"); do
