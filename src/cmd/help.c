@@ -101,7 +101,7 @@ static void print_overview(void)
 	      "Commands:\n",
 	      stdout);
 	for (const struct command *const *c = all_commands; *c; c++)
-		printf("  %-9s %s\n", (*c)->name, (*c)->summary);
+		printf("  %-10s %s\n", (*c)->name, (*c)->summary);
 	fputs("\nktb help COMMAND tells more, ktb help ktb.conf lists every option.\n\n"
 	      "To begin:\n"
 	      "  ktb demo                          # build, boot, break, backtrace: see that it all works\n"
