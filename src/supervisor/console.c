@@ -10,13 +10,14 @@
 #include "base/sock.h"
 #include "base/stream.h"
 #include "base/util.h"
+#include "supervisor/console_log.h"
 
 enum {
 	BACKLOG_MAX = 16 << 20,
 	INPUT_MAX = 1 << 20, /* typed or pasted, and not read by the guest: then nobody is listened to */
 	UNSEEN_MAX = 16384,  /* shown once the terminal is the guest's again */
 	VIEWERS_MAX = 16,
-	LOG_MAX = 64 << 20, /* then the log is turned over: console.log.1 keeps the older half */
+	LOG_MAX = 64 << 20,
 	FLUSH_MS = 2000,
 	CATCH_UP_MAX = 4 << 20, /* more than the FIFO holds */
 };
@@ -48,39 +49,17 @@ struct console {
 	struct viewer *viewers;
 	size_t viewers_n;
 
-	int log_fd;
-	size_t log_size;
+	struct console_log log;
 };
-
-static struct err *open_log(struct console *c)
-{
-	c->log_fd = openat(rundir_fd(c->rundir), "console.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	if (c->log_fd < 0)
-		return err_os(errno, "create %s/console.log", rundir_path(c->rundir));
-	c->log_size = 0;
-	return NULL;
-}
 
 static void write_log(struct console *c, const char *bytes, size_t len)
 {
-	struct err *e;
+	struct err *e = console_log_write(&c->log, bytes, len);
 
-	if (c->log_fd < 0)
-		return;
-	if (c->log_size > LOG_MAX) {
-		close(steal_fd(&c->log_fd));
-		renameat(rundir_fd(c->rundir), "console.log", rundir_fd(c->rundir), "console.log.1");
-		err_ignore(open_log(c));
-		if (c->log_fd < 0)
-			return;
-	}
-	e = write_all(c->log_fd, bytes, len);
-	c->log_size += len;
 	if (!e)
 		return;
-	console_note(c, "the console's log is no longer written: %s", err_message(e));
+	console_note(c, "the console's log has gaps from now on: %s", err_message(e));
 	err_destroy(e);
-	close(steal_fd(&c->log_fd));
 }
 
 static void drop_viewer(struct viewer *v)
@@ -377,8 +356,9 @@ struct err *console_create(struct loop *loop, struct terminal *terminal, const s
 	c->rundir = rundir;
 	c->callbacks = callbacks;
 	c->user = user;
-	c->listen_fd = c->log_fd = -1;
-	TRY(open_log(c));
+	c->listen_fd = -1;
+	c->log = (struct console_log)CONSOLE_LOG_INIT;
+	TRY(console_log_open(rundir_fd(c->rundir), LOG_MAX, &c->log));
 	TRY(sock_listen_at(rundir_fd(rundir), "serial.sock", &c->listen_fd));
 	c->listen_source = loop_add_fd(loop, c->listen_fd, POLLIN, on_viewer, c);
 	if (terminal)
@@ -449,8 +429,7 @@ void console_destroy(struct console *c)
 	loop_remove(c->listen_source);
 	if (c->listen_fd >= 0)
 		close(c->listen_fd);
-	if (c->log_fd >= 0)
-		close(c->log_fd);
+	console_log_deinit(&c->log);
 	if (c->terminal)
 		terminal_restore(c->terminal);
 	free(c);
