@@ -35,3 +35,6 @@ extern const struct command command_build, command_vm, command_console, command_
 extern const struct command *const all_commands[];
 /* NULL if there is none of that name. */
 const struct command *command_find(const char *name);
+
+/* An error that says so, with the nearest one there is. */
+struct err *command_unknown(const char *name) err_must_check;

@@ -19,6 +19,24 @@ const struct command *command_find(const char *name)
 	return NULL;
 }
 
+struct err *command_unknown(const char *name)
+{
+	const char *nearest = NULL;
+	int best = 3;
+
+	for (const struct command *const *c = all_commands; *c; c++) {
+		int distance = edit_distance(name, (*c)->name);
+
+		if (distance < best) {
+			best = distance;
+			nearest = (*c)->name;
+		}
+	}
+	if (nearest)
+		return err_create(ERR_USAGE, "no command '%s'; did you mean '%s'?", name, nearest);
+	return err_create(ERR_USAGE, "no command '%s'; ktb help lists them", name);
+}
+
 enum { FLAG_COLUMN = 26, WIDTH = 96 };
 
 /* Prints text from a column on, broken at spaces. `at` is where the line stands now. */
@@ -267,7 +285,7 @@ static struct err *cmd_help(struct config *cfg, const struct strv *positional, c
 	}
 	c = command_find(positional->v[0]);
 	if (!c)
-		return err_create(ERR_USAGE, "no command '%s'; ktb help lists them", positional->v[0]);
+		return command_unknown(positional->v[0]);
 	print_command(c);
 	return NULL;
 }

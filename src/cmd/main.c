@@ -4,24 +4,6 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 
-static struct err *unknown_command(const char *name)
-{
-	const char *nearest = NULL;
-	int best = 3;
-
-	for (const struct command *const *c = all_commands; *c; c++) {
-		int distance = edit_distance(name, (*c)->name);
-
-		if (distance < best) {
-			best = distance;
-			nearest = (*c)->name;
-		}
-	}
-	if (nearest)
-		return err_create(ERR_USAGE, "no command '%s'; did you mean '%s'?", name, nearest);
-	return err_create(ERR_USAGE, "no command '%s'; ktb help lists them", name);
-}
-
 /* `ktb -h`, `ktb --help` and `ktb --version` are what everyone tries first. */
 static const char *command_name(int argc, char *const *argv)
 {
@@ -56,7 +38,7 @@ static struct err *run(int argc, char *const *argv, int *ret_status)
 	bool help;
 
 	if (!c)
-		return unknown_command(name);
+		return command_unknown(name);
 	if (!needs_no_config(c->id))
 		TRY(config_load(cfg));
 	TRY(config_parse_args(cfg, c->id, argc > 2 ? argc - 2 : 0, argv + MIN(argc, 2), &positional, &rest, &help));

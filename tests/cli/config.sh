@@ -67,6 +67,9 @@ wrong 'option of another command' '^ktb: --memory means nothing to this command'
 wrong 'value missing' '^ktb: --memory needs a value: SIZE' vm --memory
 wrong 'value bad' "^ktb: --cpus: 'two' is not a number" vm --cpus=two
 wrong 'short option unknown' '^ktb: unknown option -Z' vm -Z
+wrong 'unknown command' "^ktb: no command 'bulid'; did you mean 'build'\?\$" bulid
+wrong 'help of an unknown command' "^ktb: no command 'bulid'; did you mean 'build'\?\$" help bulid
+wrong 'unlike any command' "^ktb: no command 'frobnicate'; ktb help lists them\$" frobnicate
 wrong 'kernel option without value' "^ktb: --kconfig wants NAME=VALUE, not 'KASAN'" build --kconfig KASAN
 
 run "$KTB" version
