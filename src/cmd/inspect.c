@@ -1,0 +1,115 @@
+#include "cmd/inspect.h"
+
+#include "base/buildid.h"
+#include "base/fs.h"
+#include "kernel/vmcoreinfo.h"
+#include "supervisor/control.h"
+#include "vm/ram.h"
+
+enum { BUILD_ID_DIGITS_MIN = 4, BUILD_ID_DIGITS_MAX = 128 };
+
+void inspect_deinit(struct inspect *in)
+{
+	kernel_destroy(in->kernel);
+	mem_destroy(in->mem);
+	vm_record_destroy(in->vm);
+	free(in->build_id);
+	free(in->vmlinux);
+	/* A guest that stands still for our sake goes on. */
+	closep(&in->sock);
+	*in = (struct inspect)INSPECT_INIT;
+}
+
+static struct err *open_vm(struct config *cfg, struct inspect *in)
+{
+	const char *name = config_origin(cfg, OPT_VM_NAME) ? config_string(cfg, OPT_VM_NAME) : NULL;
+	struct mem_range ranges[VM_RAM_RANGES_MAX];
+	_cleanup_(close) int ram = -1;
+	uint64_t size;
+
+	TRY(rundir_find(name, &in->vm));
+	TRY(rundir_connect(in->vm, "control.sock", &in->sock));
+	TRY(control_ram(in->sock, &ram, &size));
+	if (config_bool(cfg, OPT_INSPECT_STOP))
+		TRY(control_hold(in->sock));
+	TRY(mem_open_ram(ram, ranges, vm_ram_ranges(size, ranges), &in->mem));
+	if (in->vm->build_id)
+		in->build_id = xstrdup(in->vm->build_id);
+	if (in->vm->vmlinux)
+		in->vmlinux = xstrdup(in->vm->vmlinux);
+	return NULL;
+}
+
+/* Where distributions put the debug information of what they build. */
+static char *find_by_build_id(const char *id)
+{
+	char *path = xasprintf("/usr/lib/debug/.build-id/%.2s/%s.debug", id, id + 2);
+
+	if (file_exists(path))
+		return path;
+	free(path);
+	return NULL;
+}
+
+static struct err *open_core(const char *path, struct inspect *in)
+{
+	const char *text, *id;
+	size_t n;
+
+	TRY(mem_open_core(path, &in->mem));
+	text = mem_core_vmcoreinfo(in->mem);
+	id = text ? vmcoreinfo_find(text, strlen(text), "BUILD-ID", &n) : NULL;
+	if (!id || n < BUILD_ID_DIGITS_MIN || n > BUILD_ID_DIGITS_MAX || strspn(id, "0123456789abcdef") < n)
+		return NULL;
+	in->build_id = xstrndup(id, n);
+	in->vmlinux = find_by_build_id(in->build_id);
+	return NULL;
+}
+
+/* A vmlinux that was named is believed more than what is known of the VM. */
+static struct err *take_named_vmlinux(struct config *cfg, struct inspect *in)
+{
+	const char *named = config_string(cfg, OPT_GDB_VMLINUX);
+	char *id;
+
+	if (!named)
+		return NULL;
+	TRY(build_id_read(named, &id));
+	free(in->build_id);
+	in->build_id = id;
+	free(in->vmlinux);
+	in->vmlinux = xstrdup(named);
+	return NULL;
+}
+
+static struct err *open_all(struct config *cfg, struct inspect *in)
+{
+	const char *core = config_string(cfg, OPT_INSPECT_CORE);
+
+	TRY(core ? open_core(core, in) : open_vm(cfg, in));
+	TRY(take_named_vmlinux(cfg, in));
+	if (!in->build_id)
+		return err_create(ERR_USAGE, "nothing says of which kernel %s is; name its vmlinux by --vmlinux",
+				  core ? core : "this VM");
+	TRY(layout_load(in->build_id, in->vmlinux, kernel_questions, KERNEL_FACTS_N, in->facts));
+	return inspect_find_kernel(in);
+}
+
+struct err *inspect_find_kernel(struct inspect *in)
+{
+	kernel_destroy(in->kernel);
+	in->kernel = NULL;
+	return kernel_open(in->mem, in->build_id, in->facts, &in->kernel);
+}
+
+struct err *inspect_open(struct config *cfg, struct inspect *ret)
+{
+	struct inspect in = INSPECT_INIT;
+	struct err *e = open_all(cfg, &in);
+
+	if (e)
+		inspect_deinit(&in);
+	else
+		*ret = in;
+	return e;
+}
