@@ -1,7 +1,7 @@
 #!/bin/sh
 # Tasks and log of a running VM by `ktb ps` and `ktb dmesg`, over what shows them otherwise: GDB with the kernel's lx-ps on
 # the same VM; crash and drgn on a dump of it.
-# usage: ps.sh     RUNS=10
+# usage: ps.sh [ktb vm's options]     RUNS=10; crash(8) needs a kernel before 6.4, such as one of --source linux-source-6.1
 # shellcheck source=bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -9,7 +9,8 @@ export XDG_RUNTIME_DIR="$scratch"
 unset PYTHONDONTWRITEBYTECODE
 gcc -O2 -static -pthread -o "$scratch/tasks" "$bench_dir/tasks.c" || exit 3
 "$KTB" vm -q --detach --name bench --port auto --memory 3G --append 'quiet log_buf_len=1M' \
-	--files "$scratch/tasks:/root/tasks" --qemu-arg=-qmp --qemu-arg="unix:$scratch/qmp,server=on,wait=off" "$@" || exit 1
+	--files "$scratch/tasks:/root/tasks" --qemu-arg=-qmp --qemu-arg="unix:$scratch/qmp,server=on,wait=off" \
+	--qemu-arg=-device --qemu-arg=vmcoreinfo "$@" || exit 1
 trap '"$KTB" stop -q --force bench; rm -rf "$scratch"' EXIT
 json=$("$KTB" list --json)
 port=$(printf '%s' "$json" | sed -n 's/.*"port": \([0-9]*\).*/\1/p')
@@ -59,7 +60,7 @@ printf '%s\n' '{"execute":"qmp_capabilities"}' \
 	socat -t 120 - "UNIX-CONNECT:$scratch/qmp" | grep -m 2 '"return"' >/dev/null
 if command -v crash >/dev/null; then
 	printf 'ps\nexit\n' >"$scratch/crash.in"
-	alternate by_ktb by_crash && ratio 'the same, over crash on a dump' 0.025
+	by_crash >/dev/null && alternate by_ktb by_crash && ratio 'the same, over crash on a dump' 0.025
 fi
 if command -v drgn >/dev/null; then
 	cat >"$scratch/ps.py" <<'PYTHON'
@@ -67,7 +68,7 @@ from drgn.helpers.linux.pid import for_each_task
 for t in for_each_task(prog):
     print(t.pid.value_(), t.comm.string_().decode())
 PYTHON
-	by_drgn >/dev/null 2>&1 && alternate by_ktb by_drgn && ratio 'the same, over drgn on that dump' 0.1
+	by_drgn >/dev/null && alternate by_ktb by_drgn && ratio 'the same, over drgn on that dump' 0.1
 fi
 by_core() { seconds "$KTB" ps -q --core "$scratch/core" --vmlinux "$vmlinux"; }
 by_core >/dev/null && alternate by_core by_core && absolute 'ktb ps --core' 1 "$scratch/a"
