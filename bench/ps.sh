@@ -55,9 +55,15 @@ by_drgn() { seconds drgn -q -c "$scratch/core" -s "$vmlinux" "$scratch/ps.py"; }
 by_ktb >/dev/null
 alternate by_ktb by_gdb && ratio 'ktb ps of 1,000 tasks, over gdb -batch with lx-ps' 0.025
 
-printf '%s\n' '{"execute":"qmp_capabilities"}' \
-	"{\"execute\":\"dump-guest-memory\",\"arguments\":{\"paging\":false,\"protocol\":\"file:$scratch/core\"}}" |
-	socat -t 120 - "UNIX-CONNECT:$scratch/qmp" | grep -m 2 '"return"' >/dev/null
+# dump PAGING: crash wants physical addresses (false), drgn virtual ones (true).
+dump()
+{
+	printf '%s\n' '{"execute":"qmp_capabilities"}' \
+		"{\"execute\":\"dump-guest-memory\",\"arguments\":{\"paging\":$1,\"protocol\":\"file:$scratch/core\"}}" |
+		socat -t 120 - "UNIX-CONNECT:$scratch/qmp" | grep -m 2 '"return"' >/dev/null
+}
+
+dump false
 if command -v crash >/dev/null; then
 	printf 'ps\nexit\n' >"$scratch/crash.in"
 	by_crash >/dev/null && alternate by_ktb by_crash && ratio 'the same, over crash on a dump' 0.025
@@ -68,6 +74,8 @@ from drgn.helpers.linux.pid import for_each_task
 for t in for_each_task(prog):
     print(t.pid.value_(), t.comm.string_().decode())
 PYTHON
+	rm -f "$scratch/core"
+	dump true
 	by_drgn >/dev/null && alternate by_ktb by_drgn && ratio 'the same, over drgn on that dump' 0.1
 fi
 by_core() { seconds "$KTB" ps -q --core "$scratch/core" --vmlinux "$vmlinux"; }

@@ -1,12 +1,16 @@
 #include "cmd/inspect.h"
 
+#include <glob.h>
+
 #include "base/buildid.h"
 #include "base/fs.h"
+#include "base/paths.h"
+#include "kbuild/manifest.h"
 #include "kernel/vmcoreinfo.h"
 #include "supervisor/control.h"
 #include "vm/ram.h"
 
-enum { BUILD_ID_DIGITS_MIN = 4, BUILD_ID_DIGITS_MAX = 128 };
+enum { BUILD_ID_DIGITS_MIN = 4, BUILD_ID_DIGITS_MAX = 128, MANIFEST_MAX = 1 << 20 };
 
 void inspect_deinit(struct inspect *in)
 {
@@ -40,15 +44,40 @@ static struct err *open_vm(struct config *cfg, struct inspect *in)
 	return NULL;
 }
 
-/* Where distributions put the debug information of what they build. */
+/* Whether the manifest at path is that of a kernel with this build ID; *ret is its vmlinux then. */
+static bool is_build_of(const char *path, const char *id, char **ret)
+{
+	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
+	_cleanup_(manifest_deinit) struct manifest m = MANIFEST_INIT;
+	struct err *e = read_file(path, MANIFEST_MAX, &text);
+
+	if (!e)
+		e = manifest_parse(path, buf_str(&text), text.len, &m);
+	if (!e && m.build_id && m.vmlinux && streq(m.build_id, id))
+		*ret = xstrdup(m.vmlinux);
+	err_ignore(e);
+	return *ret;
+}
+
+/* Among the kernels that were built here, and where distributions put the debug information of theirs. NULL: nowhere. */
 static char *find_by_build_id(const char *id)
 {
-	char *path = xasprintf("/usr/lib/debug/.build-id/%.2s/%s.debug", id, id + 2);
+	_cleanup_(free) char *debug = xasprintf("/usr/lib/debug/.build-id/%.2s/%s.debug", id, id + 2), *cache = NULL,
+			     *pattern = NULL;
+	struct err *e = cache_dir(&cache);
+	char *found = NULL;
+	glob_t files;
 
-	if (file_exists(path))
-		return path;
-	free(path);
-	return NULL;
+	err_ignore(e);
+	pattern = xasprintf("%s/build/*/manifest.json", cache ? cache : "");
+	if (cache && glob(pattern, GLOB_NOSORT, NULL, &files) == 0) {
+		for (size_t i = 0; i < files.gl_pathc && !is_build_of(files.gl_pathv[i], id, &found); i++)
+			;
+		globfree(&files);
+	}
+	if (!found && file_exists(debug))
+		found = steal(&debug);
+	return found;
 }
 
 static struct err *open_core(const char *path, struct inspect *in)

@@ -25,6 +25,7 @@ struct libkdumpfile {
 	__typeof__(kdump_open_fdset) *open_fdset;
 	__typeof__(kdump_get_err) *get_err;
 	__typeof__(kdump_get_attr) *get_attr;
+	__typeof__(kdump_set_attr) *set_attr;
 	__typeof__(kdump_read) *read;
 	__typeof__(kdump_vmcoreinfo_raw) *vmcoreinfo_raw;
 };
@@ -56,6 +57,7 @@ static struct err *load(struct libkdumpfile *lib)
 		{ "kdump_open_fdset", &lib->open_fdset },
 		{ "kdump_get_err", &lib->get_err },
 		{ "kdump_get_attr", &lib->get_attr },
+		{ "kdump_set_attr", &lib->set_attr },
 		{ "kdump_read", &lib->read },
 		{ "kdump_vmcoreinfo_raw", &lib->vmcoreinfo_raw },
 	};
@@ -128,8 +130,6 @@ struct err *core_open(const char *path, struct core **ret)
 				  c->lib.get_err(c->ctx));
 	TRY(check_is_x86_64(c, path));
 	c->end = find_end(c);
-	if (c->lib.vmcoreinfo_raw(c->ctx, &c->vmcoreinfo) != KDUMP_OK)
-		c->vmcoreinfo = NULL;
 	c->pages = xcalloc(PAGES_KEPT, sizeof(*c->pages));
 	*ret = steal(&c);
 	return NULL;
@@ -186,7 +186,16 @@ uint64_t core_end(const struct core *c)
 	return c->end;
 }
 
-const char *core_vmcoreinfo(const struct core *c)
+/* libkdumpfile looks for it only in a core of which it knows that it is Linux's. */
+const char *core_vmcoreinfo(struct core *c)
 {
+	const kdump_attr_t linux_type = { .type = KDUMP_STRING, .val.string = "linux" };
+
+	if (c->vmcoreinfo)
+		return c->vmcoreinfo;
+	/* Whether it can also translate addresses is of no interest here. */
+	c->lib.set_attr(c->ctx, KDUMP_ATTR_OSTYPE, &linux_type);
+	if (c->lib.vmcoreinfo_raw(c->ctx, &c->vmcoreinfo) != KDUMP_OK)
+		c->vmcoreinfo = NULL;
 	return c->vmcoreinfo;
 }

@@ -106,7 +106,7 @@ uint64_t mem_size(const struct mem *m)
 	return size;
 }
 
-const char *mem_core_vmcoreinfo(const struct mem *m)
+const char *mem_core_vmcoreinfo(struct mem *m)
 {
 	return m->core ? core_vmcoreinfo(m->core) : NULL;
 }

@@ -52,7 +52,7 @@ uint64_t mem_end(const struct mem *m);
 /* How much there is, in bytes: a bound for what can be in it. */
 uint64_t mem_size(const struct mem *m);
 /* The VMCOREINFO that a core file brings along as a note; NULL if there is none. Belongs to m. */
-const char *mem_core_vmcoreinfo(const struct mem *m);
+const char *mem_core_vmcoreinfo(struct mem *m);
 
 /* Copies physical memory. ERR_FAULT if there is none at any of the addresses. */
 struct err *mem_read_phys(struct mem *m, uint64_t address, void *ret, size_t len) err_must_check;

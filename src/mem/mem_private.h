@@ -26,7 +26,7 @@ DEFINE_CLEANUP(struct core *, core_destroy);
 /* False if there is no memory. Reads may cross pages. */
 bool core_read(struct core *c, uint64_t address, void *ret, size_t len) err_must_check;
 uint64_t core_end(const struct core *c);
-const char *core_vmcoreinfo(const struct core *c);
+const char *core_vmcoreinfo(struct core *c);
 
 /* An aligned value of physical memory, in one access. False if there is no memory. */
 bool mem_load_u64(struct mem *m, uint64_t address, uint64_t *ret) err_must_check;

@@ -132,7 +132,8 @@ compare()
 
 detach new --memory 512M
 detach kaslr --memory 5G --kaslr
-detach core --memory 256M --kaslr --qemu-arg=-qmp --qemu-arg="unix:$run/qmp,server=on,wait=off"
+detach core --memory 256M --kaslr --qemu-arg=-qmp --qemu-arg="unix:$run/qmp,server=on,wait=off" \
+	--qemu-arg=-device --qemu-arg=vmcoreinfo
 if [ -n "$old_source" ]; then
 	detach old --memory 512M --kaslr --source "$old_source"
 else
@@ -255,6 +256,9 @@ for format in elf kdump-zlib; do
 		"$(cat "$tmp/live")"
 	run "$KTB" dmesg --core "$tmp/core" --vmlinux "$vmlinux"
 	expect_match "$format: and its log" 'Linux version'
+	# A dump without virtual addresses has VMCOREINFO too, for QEMU was told where it is.
+	run "$KTB" ps --core "$tmp/core"
+	expect_match "$format: it says itself of which kernel it is" '^ *1 +0 +1 .* init$'
 	rm -f "$tmp/core"
 done
 run "$KTB" ps --core /etc/passwd --vmlinux "$vmlinux"
