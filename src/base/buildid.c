@@ -22,8 +22,11 @@ static char *hex(const unsigned char *bytes, size_t n)
 	return buf_steal(&b);
 }
 
-/* The build ID among the notes, or NULL. gelf_getnote() checks every size against the data's. */
-static char *find_in_notes(Elf_Data *data)
+/*
+ * The build ID among the notes, or NULL; where it begins there goes to *ret_offset. gelf_getnote() checks every size against
+ * the data's.
+ */
+static char *find_in_notes(Elf_Data *data, size_t *ret_offset)
 {
 	GElf_Nhdr note;
 	size_t offset = 0, name, desc;
@@ -33,13 +36,15 @@ static char *find_in_notes(Elf_Data *data)
 
 		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof(ELF_NOTE_GNU) &&
 		    memcmp(bytes + name, ELF_NOTE_GNU, sizeof(ELF_NOTE_GNU)) == 0 && note.n_descsz &&
-		    note.n_descsz <= BUILD_ID_MAX)
+		    note.n_descsz <= BUILD_ID_MAX) {
+			*ret_offset = desc;
 			return hex(bytes + desc, note.n_descsz);
+		}
 	}
 	return NULL;
 }
 
-static char *find_in_segments(Elf *elf)
+static char *find_in_segments(Elf *elf, uint64_t *ret_address)
 {
 	size_t n;
 	char *id = NULL;
@@ -48,11 +53,15 @@ static char *find_in_segments(Elf *elf)
 		return NULL;
 	for (size_t i = 0; i < n && !id; i++) {
 		GElf_Phdr ph;
+		size_t offset;
 
 		if (!gelf_getphdr(elf, (int)i, &ph) || ph.p_type != PT_NOTE || ph.p_filesz > NOTES_MAX)
 			continue;
 		id = find_in_notes(elf_getdata_rawchunk(elf, (int64_t)ph.p_offset, ph.p_filesz,
-							ph.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR));
+							ph.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR),
+				   &offset);
+		if (id)
+			*ret_address = ph.p_vaddr + offset;
 	}
 	return id;
 }
@@ -64,27 +73,36 @@ static char *find_in_sections(Elf *elf)
 
 	while (!id && (section = elf_nextscn(elf, section))) {
 		GElf_Shdr sh;
+		size_t offset;
 
 		if (gelf_getshdr(section, &sh) && sh.sh_type == SHT_NOTE && sh.sh_size <= NOTES_MAX)
-			id = find_in_notes(elf_getdata(section, NULL));
+			id = find_in_notes(elf_getdata(section, NULL), &offset);
 	}
 	return id;
 }
 
-struct err *build_id_read(const char *path, char **ret)
+/* Not mapped: a file that somebody shortens meanwhile would end the program. */
+static struct err *open_elf(const char *path, int *ret_fd, Elf **ret)
 {
-	_cleanup_(close) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	_cleanup_(elf_end) Elf *elf = NULL;
-	char *id;
-
-	if (fd < 0)
+	*ret_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (*ret_fd < 0)
 		return err_os(errno, "open %s", path);
 	elf_version(EV_CURRENT);
-	/* Not mapped: a file that somebody shortens meanwhile would end the program. */
-	elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!elf || elf_kind(elf) != ELF_K_ELF)
+	*ret = elf_begin(*ret_fd, ELF_C_READ, NULL);
+	if (!*ret || elf_kind(*ret) != ELF_K_ELF)
 		return err_create(ERR_BAD_DATA, "%s is not an ELF file", path);
-	id = find_in_segments(elf);
+	return NULL;
+}
+
+struct err *build_id_read(const char *path, char **ret)
+{
+	_cleanup_(close) int fd = -1;
+	_cleanup_(elf_end) Elf *elf = NULL;
+	uint64_t address;
+	char *id;
+
+	TRY(open_elf(path, &fd, &elf));
+	id = find_in_segments(elf, &address);
 	if (!id)
 		id = find_in_sections(elf);
 	if (!id)
@@ -93,17 +111,30 @@ struct err *build_id_read(const char *path, char **ret)
 	return NULL;
 }
 
+struct err *build_id_locate(const char *path, uint64_t *ret_address, uint32_t *ret_size)
+{
+	_cleanup_(close) int fd = -1;
+	_cleanup_(elf_end) Elf *elf = NULL;
+	_cleanup_(free) char *id = NULL;
+	uint64_t address;
+
+	TRY(open_elf(path, &fd, &elf));
+	id = find_in_segments(elf, &address);
+	if (!id)
+		return err_create(ERR_NOT_FOUND, "%s has no build ID", path);
+	*ret_address = address;
+	*ret_size = (uint32_t)(strlen(id) / 2);
+	return NULL;
+}
+
 struct err *build_id_segment(const char *path, uint64_t *ret_address, size_t *ret_size)
 {
-	_cleanup_(close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_(close) int fd = -1;
 	_cleanup_(elf_end) Elf *elf = NULL;
 	size_t n;
 
-	if (fd < 0)
-		return err_os(errno, "open %s", path);
-	elf_version(EV_CURRENT);
-	elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!elf || elf_kind(elf) != ELF_K_ELF || elf_getphdrnum(elf, &n) != 0)
+	TRY(open_elf(path, &fd, &elf));
+	if (elf_getphdrnum(elf, &n) != 0)
 		return err_create(ERR_BAD_DATA, "%s is not an ELF file", path);
 	for (size_t i = 0; i < n; i++) {
 		GElf_Phdr ph;

@@ -16,6 +16,12 @@
 struct err *build_id_read(const char *path, char **ret) err_must_check;
 
 /*
+ * Where the bytes of the build ID lie when the file is loaded: their virtual address as linked, and how many. Errors as
+ * above; modules, which are not linked yet, have none.
+ */
+struct err *build_id_locate(const char *path, uint64_t *ret_address, uint32_t *ret_size) err_must_check;
+
+/*
  * Where a running kernel has its notes: the physical address and the size of the segment of notes of its vmlinux, as
  * long as it was not moved (KASLR). ERR_NOT_FOUND if the file has none.
  */

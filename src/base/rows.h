@@ -41,6 +41,10 @@ void rows_u64(struct rows *r, uint64_t value);
 /* Value in JSON, and how the table shows it. */
 void rows_u64_as(struct rows *r, uint64_t value, const char *shown);
 void rows_bool(struct rows *r, bool value);
+/* What could not be found out: "?" in the table, null in JSON. */
+void rows_unknown(struct rows *r);
 
 /* Prints everything. An empty table prints nothing, an empty array "[]". */
 struct err *rows_emit(struct rows *r, FILE *out) err_must_check;
+/* The same, but JSON as one object a line, for what goes on and on. */
+struct err *rows_emit_lines(struct rows *r, FILE *out) err_must_check;

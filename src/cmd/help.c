@@ -4,10 +4,10 @@
 #include "cmd/cmd.h"
 
 const struct command *const all_commands[] = {
-	&command_build,      &command_vm,     &command_gdb,     &command_up,    &command_exec,   &command_push,
-	&command_pull,       &command_module, &command_console, &command_list,  &command_stop,   &command_demo,
-	&command_init,       &command_source, &command_config,  &command_shell, &command_doctor, &command_clean,
-	&command_completion, &command_help,   &command_version, NULL,
+	&command_build,  &command_vm,     &command_gdb,        &command_up,     &command_exec,    &command_push,
+	&command_pull,   &command_module, &command_console,    &command_list,   &command_stop,    &command_ps,
+	&command_dmesg,  &command_demo,   &command_init,       &command_source, &command_config,  &command_shell,
+	&command_doctor, &command_clean,  &command_completion, &command_help,   &command_version, NULL,
 };
 
 const struct command *command_find(const char *name)
@@ -112,14 +112,25 @@ static void print_command(const struct command *c)
 		printf("\nExamples:\n%s\n", c->examples);
 }
 
+static int longest_name(void)
+{
+	size_t longest = 0;
+
+	for (const struct command *const *c = all_commands; *c; c++)
+		longest = MAX(longest, strlen((*c)->name));
+	return (int)longest;
+}
+
 static void print_overview(void)
 {
+	int column = longest_name();
+
 	fputs("ktb, the kernel testbench: from a kernel's source tree to a breakpoint, with one command.\n\n"
 	      "Usage: ktb COMMAND [OPTIONS] [ARGS]\n\n"
 	      "Commands:\n",
 	      stdout);
 	for (const struct command *const *c = all_commands; *c; c++)
-		printf("  %-10s %s\n", (*c)->name, (*c)->summary);
+		printf("  %-*s  %s\n", column, (*c)->name, (*c)->summary);
 	fputs("\nktb help COMMAND tells more, ktb help ktb.conf lists every option.\n\n"
 	      "To begin:\n"
 	      "  ktb demo                          # build, boot, break, backtrace: see that it all works\n"

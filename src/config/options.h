@@ -32,6 +32,8 @@ enum command_id {
 	COMMAND_PULL,
 	COMMAND_MODULE,
 	COMMAND_DEMO,
+	COMMAND_PS,
+	COMMAND_DMESG,
 	COMMAND_INIT,
 	COMMAND_SOURCE,
 	COMMAND_CONFIG,
@@ -49,10 +51,11 @@ enum command_id {
 #define BUILDING (CMD(BUILD) | CMD(VM) | CMD(DEMO) | CMD(MODULE) | CMD(UP) | CMD(SHELL) | CMD(DOCTOR))
 #define CONFIGURING (BUILDING | CMD(CONFIG))
 #define SOURCING (CONFIGURING | CMD(SOURCE))
+#define INSPECTING (CMD(PS) | CMD(DMESG))
 #define BOOTING (CMD(VM) | CMD(DEMO) | CMD(UP) | CMD(DOCTOR))
 #define RUNNING                                                                                                        \
 	(CMD(VM) | CMD(CONSOLE) | CMD(STOP) | CMD(GDB) | CMD(EXEC) | CMD(PUSH) | CMD(PULL) | CMD(MODULE) | CMD(UP) |   \
-	 CMD(DOCTOR))
+	 CMD(DOCTOR) | INSPECTING)
 /* On a VM that runs. */
 #define DEBUGGING (CMD(GDB) | CMD(UP))
 

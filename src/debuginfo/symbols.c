@@ -13,9 +13,13 @@
 
 enum { NAME_MAX_LEN = 64, NEAR_MAX = 32 };
 
-struct function {
+/* Functions, and variables. */
+struct symbol {
 	const char *name; /* in the string table that libelf holds */
 	uint64_t address;
+	uint64_t size;
+	bool is_function;
+	bool is_global;
 };
 
 struct symbols {
@@ -24,8 +28,10 @@ struct symbols {
 	bool debug_info;
 	bool *executable; /* by section index: holds code */
 	size_t sections_n;
-	struct function *functions;
+	struct symbol *all; /* in the file's order */
+	size_t all_n;
 	size_t functions_n;
+	struct symbol **by_address; /* sorted; NULL: not yet */
 };
 
 static struct err *bad_elf(const char *path)
@@ -75,7 +81,16 @@ static bool is_function(const struct symbols *s, const GElf_Sym *symbol, const c
 	       s->executable[symbol->st_shndx];
 }
 
-static struct err *read_functions(struct symbols *s, const char *path, Elf_Scn *table)
+/* Variables have a type in whatever was compiled; in assembler, linker scripts and per-CPU data they may not. */
+static bool is_variable(const GElf_Sym *symbol, const char *name)
+{
+	unsigned char type = GELF_ST_TYPE(symbol->st_info);
+
+	return name && *name && symbol->st_shndx != SHN_UNDEF && (type == STT_OBJECT || type == STT_NOTYPE) &&
+	       *name != '.' && *name != '$';
+}
+
+static struct err *read_symbols(struct symbols *s, const char *path, Elf_Scn *table)
 {
 	GElf_Shdr header;
 	Elf_Data *data;
@@ -89,16 +104,21 @@ static struct err *read_functions(struct symbols *s, const char *path, Elf_Scn *
 		return bad_elf(path);
 	/* What was read, not what a header says, bounds the walk and the allocation. */
 	n = MIN(data->d_size / entry_size, (size_t)INT_MAX);
-	s->functions = xcalloc(n, sizeof(*s->functions));
+	s->all = xcalloc(n, sizeof(*s->all));
 	for (size_t i = 0; i < n; i++) {
 		GElf_Sym symbol;
 		const char *name;
+		bool function;
 
 		if (!gelf_getsym(data, (int)i, &symbol))
 			return bad_elf(path);
 		name = elf_strptr(s->elf, header.sh_link, symbol.st_name);
-		if (is_function(s, &symbol, name))
-			s->functions[s->functions_n++] = (struct function){ name, symbol.st_value };
+		function = is_function(s, &symbol, name);
+		if (!function && !is_variable(&symbol, name))
+			continue;
+		s->functions_n += function;
+		s->all[s->all_n++] = (struct symbol){ name, symbol.st_value, symbol.st_size, function,
+						      GELF_ST_BIND(symbol.st_info) != STB_LOCAL };
 	}
 	return NULL;
 }
@@ -117,7 +137,7 @@ struct err *symbols_open(const char *path, struct symbols **ret)
 		return err_create(ERR_BAD_DATA, "%s is not an ELF file", path);
 	TRY(read_sections(s, path, &table));
 	if (table)
-		TRY(read_functions(s, path, table));
+		TRY(read_symbols(s, path, table));
 	*ret = steal(&s);
 	return NULL;
 }
@@ -130,7 +150,8 @@ void symbols_destroy(struct symbols *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	free(s->executable);
-	free(s->functions);
+	free(s->all);
+	free(s->by_address);
 	free(s);
 }
 
@@ -152,15 +173,15 @@ static size_t base_length(const char *name)
 
 bool symbols_find_function(const struct symbols *s, const char *name, uint64_t *ret_address)
 {
-	const struct function *clone = NULL;
+	const struct symbol *clone = NULL;
 	size_t n = strlen(name);
 
 	if (!n)
 		return false;
-	for (size_t i = 0; i < s->functions_n; i++) {
-		const struct function *f = &s->functions[i];
+	for (size_t i = 0; i < s->all_n; i++) {
+		const struct symbol *f = &s->all[i];
 
-		if (strncmp(f->name, name, n) != 0)
+		if (!f->is_function || strncmp(f->name, name, n) != 0)
 			continue;
 		if (!f->name[n]) {
 			if (ret_address)
@@ -173,6 +194,66 @@ bool symbols_find_function(const struct symbols *s, const char *name, uint64_t *
 	if (clone && ret_address)
 		*ret_address = clone->address;
 	return clone != NULL;
+}
+
+void symbols_each(const struct symbols *s, symbols_callback callback, void *user)
+{
+	for (size_t i = 0; i < s->all_n; i++) {
+		const struct symbol *symbol = &s->all[i];
+
+		callback(symbol->name, symbol->address, symbol->size, symbol->is_global, user);
+	}
+}
+
+/* Of several at one address the first one in this order is the one that is shown: functions, global ones, sized ones. */
+static int compare_addresses(const void *a, const void *b)
+{
+	const struct symbol *x = *(struct symbol *const *)a, *y = *(struct symbol *const *)b;
+
+	if (x->address != y->address)
+		return x->address < y->address ? -1 : 1;
+	if (x->is_function != y->is_function)
+		return x->is_function ? -1 : 1;
+	if (x->is_global != y->is_global)
+		return x->is_global ? -1 : 1;
+	if (!x->size != !y->size)
+		return x->size ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+static void sort_by_address(struct symbols *s)
+{
+	s->by_address = xcalloc(s->all_n, sizeof(struct symbol *));
+	for (size_t i = 0; i < s->all_n; i++)
+		s->by_address[i] = &s->all[i];
+	qsort(s->by_address, s->all_n, sizeof(struct symbol *), compare_addresses);
+}
+
+bool symbols_at(struct symbols *s, uint64_t address, struct symbols_place *ret)
+{
+	size_t low = 0, high = s->all_n;
+	const struct symbol *found;
+
+	if (!s->by_address)
+		sort_by_address(s);
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (s->by_address[middle]->address <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!low)
+		return false;
+	found = s->by_address[low - 1];
+	/* The first of those at that address. */
+	while (--low && s->by_address[low - 1]->address == found->address)
+		found = s->by_address[low - 1];
+	if (found->size && address - found->address >= found->size)
+		return false;
+	*ret = (struct symbols_place){ found->name, found->address, found->size, found->is_function };
+	return true;
 }
 
 struct candidate {
@@ -240,12 +321,14 @@ void symbols_near(const struct symbols *s, const char *name, size_t max, struct 
 	max = MIN(max, (size_t)NEAR_MAX);
 	if (!max)
 		return;
-	for (size_t i = 0; i < s->functions_n; i++) {
-		const char *own = s->functions[i].name;
+	for (size_t i = 0; i < s->all_n; i++) {
+		const char *own = s->all[i].name;
 		size_t len = base_length(own);
 		char base[NAME_MAX_LEN + 1];
 		int rank;
 
+		if (!s->all[i].is_function)
+			continue;
 		/* Padding before functions and the like, which nobody means. */
 		if (!len || len > NAME_MAX_LEN || skip_prefix(own, "__pfx_") || skip_prefix(own, "__cfi_"))
 			continue;

@@ -1,6 +1,6 @@
 /*
- * The symbol table of an ELF file, as far as a debugger's user needs it: is there such a function, and if not, which
- * ones are called something like it. Debug sections are not read, so that a large vmlinux costs no more than its
+ * The symbol table of an ELF file: is there such a function, and if not, which ones are called something like it; what
+ * lies at an address. Debug sections are not read, so that a large vmlinux costs no more than its
  * symbol table.
  *
  * A name stands for its clones too: where the compiler left only `foo.isra.0` or `foo.constprop.0`, debuggers and this
@@ -31,6 +31,20 @@ size_t symbols_functions_n(const struct symbols *s);
 
 /* Whether there is a function of that name; its virtual address as linked goes to *ret_address unless that is NULL. */
 bool symbols_find_function(const struct symbols *s, const char *name, uint64_t *ret_address);
+
+/* Calls back for each function and variable, in the file's order. Addresses as linked, sizes in bytes (0: not known). */
+typedef void (*symbols_callback)(const char *name, uint64_t address, uint64_t size, bool global, void *user);
+void symbols_each(const struct symbols *s, symbols_callback callback, void *user);
+
+struct symbols_place {
+	const char *name; /* valid as long as the symbols are */
+	uint64_t address; /* as linked */
+	uint64_t size;    /* bytes; 0: not known */
+	bool is_function;
+};
+
+/* The function or variable that has the address, as linked. The first call sorts them all. */
+bool symbols_at(struct symbols *s, uint64_t address, struct symbols_place *ret);
 
 /* Adds at most max names of functions near to name, the nearest first. */
 void symbols_near(const struct symbols *s, const char *name, size_t max, struct strv *ret);

@@ -10,7 +10,7 @@
 #include "base/stream.h"
 #include "base/util.h"
 
-enum { LINE_MAX_BYTES = 4096, CLIENTS_MAX = 32, ANSWER_TIMEOUT_S = 5, END_TIMEOUT_S = 30 };
+enum { LINE_MAX_BYTES = 4096, CLIENTS_MAX = 32, ANSWER_TIMEOUT_S = 5, END_TIMEOUT_S = 30, HOLD_POLL_US = 500 };
 
 static struct err *parse_json(const char *line, size_t len, struct json_object **ret)
 {
@@ -43,7 +43,7 @@ static struct err *size_member(struct json_object *object, const char *name, uin
 
 static struct err *parse_request(struct json_object *object, struct control_request *ret)
 {
-	static const char *const ops[] = { "status", "stop", "resize", "ram", "agent" };
+	static const char *const ops[] = { "status", "stop", "resize", "ram", "agent", "hold" };
 	struct control_request r = { 0 };
 	struct json_object *value = NULL;
 	const char *op;
@@ -83,6 +83,7 @@ struct client {
 	struct control *control;
 	struct stream *stream;
 	struct buf in;
+	bool holds; /* has asked that the VM stand still */
 };
 
 struct control {
@@ -90,6 +91,7 @@ struct control {
 	int listen_fd;
 	struct loop_source *listen_source;
 	control_handler handler;
+	control_released released;
 	void *user;
 	struct client *clients;
 	size_t clients_n;
@@ -106,6 +108,8 @@ static void drop_client(struct client *c)
 	}
 	stream_destroy(c->stream);
 	buf_deinit(&c->in);
+	if (c->holds && c->control->released)
+		c->control->released(c->control->user);
 	free(c);
 }
 
@@ -128,6 +132,17 @@ static char *format_answer(const struct err *e, const struct control_answer *a)
 	text = xasprintf("%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
 	json_object_put(object);
 	return text;
+}
+
+/* Who holds twice is released once. */
+static struct err *answer_request(struct client *c, const struct control_request *request,
+				  struct control_answer *answer)
+{
+	if (request->op == CONTROL_HOLD && c->holds)
+		return NULL;
+	TRY(c->control->handler(request, answer, c->control->user));
+	c->holds = c->holds || request->op == CONTROL_HOLD;
+	return NULL;
 }
 
 /* A descriptor goes with the bytes of its own answer: nothing may wait before it, and none of them later. Closes fd. */
@@ -157,7 +172,7 @@ static bool answer_line(struct client *c, const char *line, size_t len)
 	_cleanup_(free) char *text = NULL;
 
 	if (!e)
-		e = c->control->handler(&request, &answer, c->control->user);
+		e = answer_request(c, &request, &answer);
 	text = format_answer(e, &answer);
 	if (!e && answer.fd >= 0)
 		return send_with_fd(c, text, answer.fd);
@@ -215,13 +230,15 @@ static struct err *on_connection(struct loop_source *source, int fd, short reven
 	return NULL;
 }
 
-struct control *control_create(struct loop *loop, int listen_fd, control_handler handler, void *user)
+struct control *control_create(struct loop *loop, int listen_fd, control_handler handler, control_released released,
+			       void *user)
 {
 	struct control *c = xcalloc(1, sizeof(*c));
 
 	c->loop = loop;
 	c->listen_fd = listen_fd;
 	c->handler = handler;
+	c->released = released;
 	c->user = user;
 	c->listen_source = loop_add_fd(loop, listen_fd, POLLIN, on_connection, c);
 	return c;
@@ -231,6 +248,7 @@ void control_destroy(struct control *c)
 {
 	if (!c)
 		return;
+	c->released = NULL;
 	while (c->clients)
 		drop_client(c->clients);
 	loop_remove(c->listen_source);
@@ -381,4 +399,23 @@ struct err *control_ram(int sock, int *ret_fd, uint64_t *ret_size)
 		return err_create(ERR_BAD_DATA, "the VM's supervisor sent no descriptor of the RAM");
 	*ret_fd = fd;
 	return NULL;
+}
+
+struct err *control_hold(int sock)
+{
+	uint64_t deadline = now_ns() + ANSWER_TIMEOUT_S * NSEC_PER_SEC;
+	struct json_object *answer;
+
+	TRY(call(sock, "{\"op\":\"hold\"}\n", &answer, NULL));
+	json_object_put(answer);
+	for (;;) {
+		_cleanup_(free) char *status = NULL;
+
+		TRY(control_status(sock, &status));
+		if (!streq(status, "running"))
+			return NULL;
+		if (now_ns() > deadline)
+			return err_create(ERR_TIMEOUT, "QEMU doesn't stop the VM");
+		usleep(HOLD_POLL_US);
+	}
 }

@@ -7,6 +7,7 @@
  *	{"op":"ram"}                        {"ok":true,"size":2147483648}, with a read-only descriptor of the RAM attached
  *	{"op":"agent"}                      {"ok":true}, with a connection to the guest's agent attached: frames as in
  *	                                    guest/protocol.h, their channel does not matter
+ *	{"op":"hold"}                       {"ok":true}; the VM is stopped, and goes on when the connection closes
  *
  * What fails answers {"ok":false,"error":"...","code":"not-found"}.
  */
@@ -25,6 +26,7 @@ enum control_op {
 	CONTROL_RESIZE,
 	CONTROL_RAM,
 	CONTROL_AGENT,
+	CONTROL_HOLD,
 };
 
 struct control_request {
@@ -48,11 +50,15 @@ struct control_answer {
 typedef struct err *(*control_handler)(const struct control_request *request, struct control_answer *answer,
 				       void *user);
 
+/* Called when a connection closes on which "hold" was asked for, however it came to close. */
+typedef void (*control_released)(void *user);
+
 struct control;
 
 /* Serves the listening socket, which it owns, in the loop. */
-struct control *control_create(struct loop *loop, int listen_fd, control_handler handler, void *user);
-/* Closes all connections. */
+struct control *control_create(struct loop *loop, int listen_fd, control_handler handler, control_released released,
+			       void *user);
+/* Closes all connections, without a word to control_released. */
 void control_destroy(struct control *c);
 DEFINE_CLEANUP(struct control *, control_destroy);
 
@@ -74,3 +80,8 @@ struct err *control_stop(int sock, bool force, void (*waiting)(unsigned int seco
 struct err *control_resize(int sock, uint16_t rows, uint16_t cols) err_must_check;
 /* A read-only descriptor of the guest's RAM; the caller closes it. */
 struct err *control_ram(int sock, int *ret_fd, uint64_t *ret_size) err_must_check;
+/*
+ * Has the VM stand still until sock is closed, and waits until it does. One that stands still anyway is left so
+ * afterwards.
+ */
+struct err *control_hold(int sock) err_must_check;

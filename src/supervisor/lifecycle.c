@@ -351,3 +351,23 @@ void lifecycle_begin(struct supervisor *s)
 	s->early_resets = 0;
 	memset(&s->panic, 0, sizeof(s->panic));
 }
+
+void lifecycle_hold(struct supervisor *s)
+{
+	if (s->holders++ || !s->running)
+		return;
+	s->held = true;
+	qmp_command(s->qmp, "stop", NULL, NULL, NULL);
+}
+
+void lifecycle_release(void *user)
+{
+	struct supervisor *s = user;
+
+	if (--s->holders || !s->held)
+		return;
+	s->held = false;
+	if (s->outcome == OUTCOME_NONE && !s->panicked && !s->resetting &&
+	    !(s->debugport && debugport_busy(s->debugport)))
+		qmp_command(s->qmp, "cont", NULL, NULL, NULL);
+}

@@ -51,6 +51,8 @@ struct supervisor {
 	bool panicked;     /* since the last reset */
 	bool ever_panicked;
 	bool resetting;
+	unsigned int holders; /* connections that want it to stand still */
+	bool held;            /* stopped for them */
 	unsigned int early_resets;
 	uint16_t rows, cols; /* 0: not known */
 	struct panic_watch panic;
@@ -73,6 +75,11 @@ void lifecycle_end(struct supervisor *s, enum outcome outcome);
 
 /* Asks the guest to power off, and ends it if it doesn't; at once where there is nobody to ask. */
 void lifecycle_stop(struct supervisor *s);
+
+/* Somebody wants to look at a guest that doesn't move: it is stopped if it runs. */
+void lifecycle_hold(struct supervisor *s);
+/* The control_released callback: it goes on, unless there is by now another reason for it to stand still. */
+void lifecycle_release(void *user);
 
 /* The one timer, in place of one that runs: cb after ms, or usual_ms if that is 0. cb has to forget it. */
 void lifecycle_start_timer(struct supervisor *s, unsigned int ms, unsigned int usual_ms, loop_callback cb);

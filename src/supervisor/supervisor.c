@@ -112,6 +112,9 @@ static struct err *on_request(const struct control_request *request, struct cont
 	case CONTROL_RESIZE:
 		on_resize(request->rows, request->cols, s);
 		return NULL;
+	case CONTROL_HOLD:
+		lifecycle_hold(s);
+		return NULL;
 	case CONTROL_RAM:
 		answer->size = s->vm.memory;
 		return qemu_ram_readonly(&s->qemu, &answer->fd);
@@ -331,7 +334,7 @@ static struct err *set_up(struct supervisor *s)
 		TRY(debugport_create(s->loop, s->params->port, s->params->rundir, &s->debugport_callbacks, s,
 				     &s->debugport));
 	TRY(sock_listen_at(rundir_fd(s->params->rundir), "control.sock", &fd));
-	s->control = control_create(s->loop, fd, on_request, s);
+	s->control = control_create(s->loop, fd, on_request, lifecycle_release, s);
 	TRY(console_create(s->loop, s->params->terminal, s->params->rundir, &console_callbacks, s, &s->console));
 	console_report_size(s->console);
 	return NULL;

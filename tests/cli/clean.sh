@@ -219,8 +219,10 @@ item download/dddddddddddddddd 1 1
 item module/eeeeeeeeeeeeeeee 1 1
 item depmod/ffffffffffffffff 1 1
 item edit/1234 1 1
+mkdir -p "$cache/layout"
+head -c 1048576 /dev/zero >"$cache/layout/1111111111111111"
 run "$KTB" clean
-for kind in download module depmod edit; do
+for kind in download module depmod edit layout; do
 	expect_match "$kind is listed" "^$kind +[0-9a-f]+ +1\.0 MB"
 done
 : >"$cache/module/eeeeeeeeeeeeeeee/lock"
@@ -229,7 +231,7 @@ flock -x 9
 run "$KTB" clean --all
 exec 9<&-
 expect_equal 'and removed, but for what is being made' \
-	"$(cd "$cache" && find download module depmod edit -mindepth 1 -maxdepth 1)" 'module/eeeeeeeeeeeeeeee'
+	"$(cd "$cache" && find download module depmod edit layout -mindepth 1 -maxdepth 1)" 'module/eeeeeeeeeeeeeeee'
 
 # --- Killed in the middle ---
 

@@ -485,7 +485,13 @@ example()
 		foreground "$command" shell 'ktb stop'
 		;;
 	'ktb gdb --break start_kernel') plain "$command" ;;
-	'ktb gdb'*)
+	'ktb dmesg -w')
+		need_vm vm
+		run timeout 2 sh -c "exec $command"
+		expect_equal "example: $command goes on" "$status" 124
+		expect_match 'and has shown what was there' 'Linux version'
+		;;
+	'ktb gdb'* | 'ktb ps'* | 'ktb dmesg'*)
 		need_vm vm
 		plain "$command"
 		;;
@@ -540,7 +546,7 @@ run_help()
 		expect "help $name has an example" [ -s "$tmp/examples-$name" ]
 	done <"$tmp/names"
 	# Those that share a VM side by side.
-	for name in build help list version init source config completion clean shell doctor gdb exec push pull module stop \
+	for name in build help list version init source config completion clean shell doctor gdb ps dmesg exec push pull module stop \
 		console vm up demo; do
 		cat "$tmp/examples-$name"
 	done >"$tmp/all-examples"

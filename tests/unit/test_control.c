@@ -49,6 +49,8 @@ static void requests(void **state)
 	assert_int_equal(r.cols, 65535);
 	parse("{\"op\":\"ram\"}", &r);
 	assert_int_equal(r.op, CONTROL_RAM);
+	parse("{\"op\":\"hold\"}", &r);
+	assert_int_equal(r.op, CONTROL_HOLD);
 }
 
 static void what_is_no_request(void **state)
@@ -97,6 +99,7 @@ struct server {
 	int ram_fd;
 	uint16_t rows, cols;
 	int fds_at_first;
+	int holders;
 };
 
 static int open_fds(void)
@@ -119,7 +122,10 @@ static struct err *handle(const struct control_request *r, struct control_answer
 	switch (r->op) {
 	case CONTROL_STATUS:
 		/* One that keeps what it sends along would have more each time. */
-		answer->status = s->rows == 24 ? "resized" : fds > s->fds_at_first ? "leaking" : "running";
+		answer->status = s->holders              ? "paused"
+				 : s->rows == 24         ? "resized"
+				 : fds > s->fds_at_first ? "leaking"
+							 : "running";
 		return NULL;
 	case CONTROL_STOP:
 		if (!r->force)
@@ -135,8 +141,18 @@ static struct err *handle(const struct control_request *r, struct control_answer
 		answer->size = RAM_SIZE;
 		answer->fd = dup(s->ram_fd);
 		return NULL;
+	case CONTROL_HOLD:
+		s->holders++;
+		return NULL;
 	}
 	return NULL;
+}
+
+static void release(void *user)
+{
+	struct server *s = user;
+
+	s->holders--;
 }
 
 static struct err *give_up(struct loop_source *source, int fd, short revents, void *user)
@@ -151,7 +167,7 @@ static struct err *give_up(struct loop_source *source, int fd, short revents, vo
 static __attribute__((noreturn)) void serve(int listener)
 {
 	struct server s = { .loop = loop_create(), .ram_fd = memfd_create("ram", MFD_CLOEXEC) };
-	struct control *c = control_create(s.loop, listener, handle, &s);
+	struct control *c = control_create(s.loop, listener, handle, release, &s);
 	struct err *e;
 
 	if (ftruncate(s.ram_fd, RAM_SIZE) < 0 || pwrite(s.ram_fd, "RAM!", 4, 4096) != 4)
@@ -235,6 +251,36 @@ static void the_ram_comes_as_a_descriptor(void **state)
 	}
 	assert_null(control_status(sock, &status));
 	assert_string_equal(status, "running");
+}
+
+/* The server handles a closed connection some time after it was closed. */
+static void await_status(int sock, const char *wanted)
+{
+	for (int i = 0; i < 1000; i++) {
+		_cleanup_(free) char *status = NULL;
+
+		assert_null(control_status(sock, &status));
+		if (streq(status, wanted))
+			return;
+		usleep(10000);
+	}
+	fail_msg("the status did not become %s", wanted);
+}
+
+static void a_hold_ends_with_its_connection(void **state)
+{
+	_cleanup_(close) int sock = dial();
+	int a = dial(), b = dial();
+
+	(void)state;
+	assert_null(control_hold(a));
+	assert_null(control_hold(a));
+	assert_null(control_hold(b));
+	await_status(sock, "paused");
+	close(a);
+	await_status(b, "paused");
+	close(b);
+	await_status(sock, "running");
 }
 
 static void a_refusal_comes_as_its_message(void **state)
@@ -438,6 +484,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_request),
 		SERVED(status_and_size),
 		SERVED(the_ram_comes_as_a_descriptor),
+		SERVED(a_hold_ends_with_its_connection),
 		SERVED(a_refusal_comes_as_its_message),
 		SERVED(stopping_waits_for_the_end),
 		SERVED(garbage_is_answered_and_the_connection_goes_on),

@@ -1,0 +1,30 @@
+/*
+ * What the commands share that look at a kernel from outside: which guest, which core, which vmlinux.
+ */
+#pragma once
+
+#include "cmd/cmd.h"
+#include "kernel/kernel.h"
+#include "supervisor/rundir.h"
+
+struct inspect {
+	struct vm_record *vm; /* NULL: a core file */
+	int sock;             /* to the VM's supervisor; readable when it has gone. -1: a core file */
+	struct mem *mem;
+	char *build_id, *vmlinux; /* vmlinux may be NULL: not known */
+	struct layout_answer facts[KERNEL_FACTS_N];
+	struct kernel *kernel;
+};
+
+#define INSPECT_INIT                                                                                                   \
+	{                                                                                                              \
+		.sock = -1                                                                                             \
+	}
+
+/* Opens what the options name, and finds the kernel there. With --stop the VM stands still until inspect_deinit(). */
+struct err *inspect_open(struct config *cfg, struct inspect *ret) err_must_check;
+void inspect_deinit(struct inspect *in);
+DEFINE_CLEANUP_STORAGE(struct inspect, inspect_deinit);
+
+/* Looks for the kernel again: it may have been started anew, at another place. */
+struct err *inspect_find_kernel(struct inspect *in) err_must_check;

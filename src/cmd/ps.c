@@ -1,0 +1,188 @@
+#include <inttypes.h>
+
+#include "base/buildid.h"
+#include "base/log.h"
+#include "base/rows.h"
+#include "cmd/inspect.h"
+#include "debuginfo/symbols.h"
+#include "kernel/task.h"
+
+static const struct rows_column short_columns[] = {
+	{ "PID", "pid", ROWS_NUMBER },       { "PPID", "ppid", ROWS_NUMBER },     { "TID", "tid", ROWS_NUMBER },
+	{ "UID", "uid", ROWS_NUMBER },       { "S", "state", ROWS_TEXT },         { "CPU", "cpu", ROWS_NUMBER },
+	{ "RSS", "rss_bytes", ROWS_NUMBER }, { "TIME", "time_ns", ROWS_NUMBER },  { "K", "kernel_thread", ROWS_TEXT },
+	{ NULL, "complete", ROWS_TEXT },     { "COMMAND", "command", ROWS_TEXT }, { NULL, NULL, ROWS_TEXT },
+};
+
+static const struct rows_column long_columns[] = {
+	{ "PID", "pid", ROWS_NUMBER },       { "PPID", "ppid", ROWS_NUMBER },
+	{ "TID", "tid", ROWS_NUMBER },       { "UID", "uid", ROWS_NUMBER },
+	{ "S", "state", ROWS_TEXT },         { "CPU", "cpu", ROWS_NUMBER },
+	{ "RSS", "rss_bytes", ROWS_NUMBER }, { "TIME", "time_ns", ROWS_NUMBER },
+	{ "K", "kernel_thread", ROWS_TEXT }, { NULL, "complete", ROWS_TEXT },
+	{ "TASK", "task", ROWS_TEXT },       { "SLEEPS IN", "sleeps_in", ROWS_TEXT },
+	{ "COMMAND", "command", ROWS_TEXT }, { NULL, NULL, ROWS_TEXT },
+};
+
+static void add_number(struct rows *rows, const struct task *t, enum task_known what, uint64_t value)
+{
+	if (t->known & what)
+		rows_u64(rows, value);
+	else
+		rows_unknown(rows);
+}
+
+static void add_rss(struct rows *rows, const struct task *t)
+{
+	char shown[32];
+
+	if (!(t->known & TASK_KNOWS_RSS)) {
+		rows_unknown(rows);
+		return;
+	}
+	snprintf(shown, sizeof(shown), "%" PRIu64, t->rss / 1024);
+	rows_u64_as(rows, t->rss, shown);
+}
+
+/* As ps(1) has it: minutes and seconds, with hours where there are any. */
+static void add_time(struct rows *rows, const struct task *t)
+{
+	uint64_t seconds = t->time / NSEC_PER_SEC;
+	char shown[48];
+
+	if (!(t->known & TASK_KNOWS_TIME)) {
+		rows_unknown(rows);
+		return;
+	}
+	if (seconds < 3600)
+		snprintf(shown, sizeof(shown), "%" PRIu64 ":%02" PRIu64 ".%02" PRIu64, seconds / 60, seconds % 60,
+			 t->time / (NSEC_PER_SEC / 100) % 100);
+	else
+		snprintf(shown, sizeof(shown), "%" PRIu64 ":%02" PRIu64 ":%02" PRIu64, seconds / 3600,
+			 seconds / 60 % 60, seconds % 60);
+	rows_u64_as(rows, t->time, shown);
+}
+
+static void add_long(struct rows *rows, const struct inspect *in, struct symbols *symbols, const struct task *t)
+{
+	uint64_t address, slide = kernel_slide(in->kernel);
+	struct symbols_place place;
+	char text[32];
+
+	snprintf(text, sizeof(text), "0x%" PRIx64, t->address);
+	rows_str(rows, text);
+	if (!task_sleeps_in(in->kernel, t, &address)) {
+		rows_str(rows, NULL);
+	} else if (symbols && symbols_at(symbols, address - slide, &place) && place.is_function) {
+		rows_str(rows, place.name);
+	} else {
+		snprintf(text, sizeof(text), "0x%" PRIx64, address);
+		rows_str(rows, text);
+	}
+}
+
+static void add_task(struct rows *rows, const struct inspect *in, struct symbols *symbols, bool is_long,
+		     const struct task *t)
+{
+	const char state[] = { t->state, '\0' };
+
+	rows_begin(rows);
+	add_number(rows, t, TASK_KNOWS_IDS, t->tgid);
+	add_number(rows, t, TASK_KNOWS_PARENT, t->ppid);
+	add_number(rows, t, TASK_KNOWS_IDS, t->pid);
+	add_number(rows, t, TASK_KNOWS_UID, t->uid);
+	if (t->known & TASK_KNOWS_STATE)
+		rows_str(rows, state);
+	else
+		rows_unknown(rows);
+	add_number(rows, t, TASK_KNOWS_CPU, t->cpu);
+	add_rss(rows, t);
+	add_time(rows, t);
+	if (t->known & TASK_KNOWS_KIND)
+		rows_bool(rows, t->kernel_thread);
+	else
+		rows_unknown(rows);
+	rows_bool(rows, t->known == TASK_KNOWS_ALL);
+	if (is_long)
+		add_long(rows, in, symbols, t);
+	if (t->known & TASK_KNOWS_COMM)
+		rows_str(rows, t->comm);
+	else
+		rows_unknown(rows);
+}
+
+static void warn_about_gaps(const struct task_list *list)
+{
+	size_t incomplete = 0;
+
+	for (size_t i = 0; i < list->n; i++)
+		incomplete += list->tasks[i].known != TASK_KNOWS_ALL;
+	if (incomplete)
+		log_warn("of %zu tasks not everything could be read; what is missing is shown as ?", incomplete);
+	if (!list->complete)
+		log_warn("the list of tasks ends early: it changed whenever it was read, or is damaged; try --stop");
+}
+
+static struct err *open_symbols(const struct inspect *in, struct symbols **ret)
+{
+	_cleanup_(free) char *id = NULL;
+
+	if (!in->vmlinux)
+		return err_create(ERR_NOT_FOUND, "no vmlinux is known (--vmlinux names one)");
+	TRY(build_id_read(in->vmlinux, &id));
+	if (!streq(id, in->build_id))
+		return err_create(ERR_BAD_DATA, "%s was built again since the kernel was booted", in->vmlinux);
+	return symbols_open(in->vmlinux, ret);
+}
+
+/* Names are an extra: without vmlinux there are addresses. */
+static struct symbols *try_symbols(const struct inspect *in)
+{
+	struct symbols *symbols = NULL;
+	struct err *e = open_symbols(in, &symbols);
+
+	if (e)
+		log_warn("%s; functions are shown by address", err_message(e));
+	err_ignore(e);
+	return symbols;
+}
+
+static struct err *cmd_ps(struct config *cfg, const struct strv *positional, const struct strv *rest, int *ret_status)
+{
+	bool is_long = config_bool(cfg, OPT_INSPECT_LONG);
+	_cleanup_(rows_destroy) struct rows *rows = rows_create(is_long ? long_columns : short_columns,
+								config_bool(cfg, OPT_OUTPUT_JSON));
+	_cleanup_(inspect_deinit) struct inspect in = INSPECT_INIT;
+	_cleanup_(task_list_deinit) struct task_list list = TASK_LIST_INIT;
+	_cleanup_(symbols_destroy) struct symbols *symbols = NULL;
+
+	(void)positional;
+	(void)rest;
+	(void)ret_status;
+	TRY(inspect_open(cfg, &in));
+	TRY(task_list_read(in.kernel, config_bool(cfg, OPT_INSPECT_THREADS), &list));
+	if (is_long)
+		symbols = try_symbols(&in);
+	for (size_t i = 0; i < list.n; i++)
+		add_task(rows, &in, symbols, is_long, &list.tasks[i]);
+	if (!list.n && list.complete)
+		log_warn("the kernel has started no task yet");
+	TRY(rows_emit(rows, stdout));
+	warn_about_gaps(&list);
+	return NULL;
+}
+
+const struct command command_ps = {
+	.id = COMMAND_PS,
+	.name = "ps",
+	.args = "",
+	.summary = "the tasks of a guest, read from its memory while it runs",
+	.description =
+		"Nothing in the guest helps with that, and it isn't stopped: it may be paused, hung or panicked, or\n"
+		"a core file. S is the state as ps(1) has it, RSS is in KiB, K tells kernel threads. What the guest\n"
+		"changed so often that it could not be read is shown as ?.",
+	.examples = "  ktb ps\n"
+		    "  ktb ps -t -l          # threads too, and where they sleep\n"
+		    "  ktb ps --json",
+	.run = cmd_ps,
+};

@@ -1,0 +1,221 @@
+/*
+ * Answers as text, one a line, in the order of the questions:
+ *
+ *	ktb layout 1 BUILD_ID
+ *	KIND TYPE NAME IF_SYMBOL FOUND SIGNED VALUE SIZE COUNT BIT_OFFSET BIT_SIZE
+ *	...
+ *	end CHECKSUM
+ *
+ * with - for what is NULL. Each line names its question, so that the answers of a program with other questions are no
+ * answers. The checksum finds accidents: files that were cut or half-written. Against malice nothing is needed but that
+ * the parser takes anything, since the folder is the user's own; and whoever uses an answer to read guest memory has to take
+ * any result.
+ */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "base/buildid.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/paths.h"
+#include "base/util.h"
+#include "debuginfo/layout.h"
+
+enum { FILE_MAX = 1 << 20, BUILD_ID_DIGITS_MAX = 128 };
+
+static const char *const kinds[] = { "symbol", "type", "member", "enumerator", "build-id" };
+
+/* FNV-1a, 64 bits. */
+static uint64_t checksum(const char *text, size_t len)
+{
+	uint64_t sum = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < len; i++)
+		sum = (sum ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
+	return sum;
+}
+
+static const char *or_dash(const char *s)
+{
+	return s ? s : "-";
+}
+
+static void put_question(struct buf *b, const struct layout_question *q)
+{
+	buf_printf(b, "%s %s %s %s ", kinds[q->kind], or_dash(q->type), or_dash(q->name), or_dash(q->if_symbol));
+}
+
+char *layout_format(const char *build_id, const struct layout_question *questions, size_t n,
+		    const struct layout_answer *answers)
+{
+	struct buf b = BUF_INIT;
+
+	buf_printf(&b, "ktb layout 1 %s\n", build_id);
+	for (size_t i = 0; i < n; i++) {
+		const struct layout_answer *a = &answers[i];
+
+		put_question(&b, &questions[i]);
+		buf_printf(&b, "%d %d %" PRIx64 " %" PRIx32 " %" PRIx32 " %x %x\n", a->found, a->is_signed, a->value,
+			   a->size, a->count, a->bit_offset, a->bit_size);
+	}
+	buf_printf(&b, "end %016" PRIx64 "\n", checksum(b.data, b.len));
+	return buf_steal(&b);
+}
+
+static struct err *damaged(const char *what)
+{
+	return err_create(ERR_BAD_DATA, "the kept answers about the kernel's layout are damaged: %s", what);
+}
+
+/* A hexadecimal number of at most max, and the white space that ends it. */
+static bool take_number(const char **at, const char *end, uint64_t max, char delimiter, uint64_t *ret)
+{
+	uint64_t value = 0;
+	const char *p = *at;
+
+	for (; p < end && *p != delimiter; p++) {
+		int digit = *p >= '0' && *p <= '9' ? *p - '0' : *p >= 'a' && *p <= 'f' ? *p - 'a' + 10 : -1;
+
+		if (digit < 0 || value > (max >> 4))
+			return false;
+		value = value << 4 | (uint64_t)digit;
+	}
+	if (p == *at || p == end || value > max)
+		return false;
+	*at = p + 1;
+	*ret = value;
+	return true;
+}
+
+/* The answer to a question in the line that begins at *at, which is moved to the next. */
+static struct err *parse_line(const char **at, const char *end, const struct layout_question *q,
+			      struct layout_answer *ret)
+{
+	_cleanup_(buf_deinit) struct buf question = BUF_INIT;
+	uint64_t found, is_signed, value, size, count, bit_offset, bit_size;
+
+	put_question(&question, q);
+	if ((size_t)(end - *at) < question.len || memcmp(*at, question.data, question.len) != 0)
+		return damaged("other questions");
+	*at += question.len;
+	if (!take_number(at, end, 1, ' ', &found) || !take_number(at, end, 1, ' ', &is_signed) ||
+	    !take_number(at, end, UINT64_MAX, ' ', &value) || !take_number(at, end, LAYOUT_SIZE_MAX, ' ', &size) ||
+	    !take_number(at, end, LAYOUT_SIZE_MAX, ' ', &count) || !take_number(at, end, 7, ' ', &bit_offset) ||
+	    !take_number(at, end, 64, '\n', &bit_size))
+		return damaged("not a number");
+	if (q->kind == LAYOUT_MEMBER && value > LAYOUT_OFFSET_MAX)
+		return damaged("out of range");
+	*ret = (struct layout_answer){ .found = found,
+				       .is_signed = is_signed,
+				       .value = value,
+				       .size = (uint32_t)size,
+				       .count = (uint32_t)count,
+				       .bit_offset = (uint16_t)bit_offset,
+				       .bit_size = (uint16_t)bit_size };
+	return NULL;
+}
+
+static struct err *parse(const char *text, size_t len, const char *build_id, const struct layout_question *questions,
+			 size_t n, struct layout_answer *answers)
+{
+	_cleanup_(free) char *head = xasprintf("ktb layout 1 %s\n", build_id);
+	const char *at = text, *end = text + len;
+	uint64_t sum;
+
+	if (len < strlen(head) || memcmp(text, head, strlen(head)) != 0)
+		return damaged("of another kernel or program");
+	at += strlen(head);
+	for (size_t i = 0; i < n; i++)
+		TRY(parse_line(&at, end, &questions[i], &answers[i]));
+	len = (size_t)(at - text);
+	if (end - at < 4 || memcmp(at, "end ", 4) != 0)
+		return damaged("other questions");
+	at += 4;
+	if (!take_number(&at, end, UINT64_MAX, '\n', &sum) || at != end || sum != checksum(text, len))
+		return damaged("the checksum is wrong");
+	return NULL;
+}
+
+struct err *layout_parse(const char *text, size_t len, const char *build_id, const struct layout_question *questions,
+			 size_t n, struct layout_answer *ret)
+{
+	_cleanup_(free) struct layout_answer *answers = xcalloc(n, sizeof(*answers));
+
+	TRY(parse(text, len, build_id, questions, n, answers));
+	memcpy(ret, answers, n * sizeof(*answers));
+	return NULL;
+}
+
+static struct err *load_kept(const char *path, const char *build_id, const struct layout_question *questions, size_t n,
+			     struct layout_answer *ret)
+{
+	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
+
+	TRY(read_file(path, FILE_MAX, &text));
+	return layout_parse(buf_str(&text), text.len, build_id, questions, n, ret);
+}
+
+static struct err *keep(const char *folder, const char *path, const char *build_id,
+			const struct layout_question *questions, size_t n, const struct layout_answer *answers)
+{
+	_cleanup_(free) char *text = layout_format(build_id, questions, n, answers);
+
+	TRY(mkdir_parents(folder, 0777));
+	return write_file_atomic(path, text, strlen(text), 0666);
+}
+
+static struct err *check_build_id(const char *vmlinux, const char *build_id)
+{
+	_cleanup_(free) char *own = NULL;
+
+	TRY(build_id_read(vmlinux, &own));
+	if (streq(own, build_id))
+		return NULL;
+	return err_create(ERR_BAD_DATA,
+			  "%s is not of the kernel that is looked at: its build ID is %s, the kernel's is %s; name the "
+			  "right one by --vmlinux",
+			  vmlinux, own, build_id);
+}
+
+static bool is_build_id(const char *s)
+{
+	size_t n = strlen(s);
+
+	return n && n <= BUILD_ID_DIGITS_MAX && strspn(s, "0123456789abcdef") == n;
+}
+
+struct err *layout_load(const char *build_id, const char *vmlinux, const struct layout_question *questions, size_t n,
+			struct layout_answer *ret)
+{
+	_cleanup_(free) char *cache = NULL, *folder = NULL, *path = NULL;
+	struct err *e;
+
+	/* It becomes the name of a file, and may have come out of a core. */
+	if (!is_build_id(build_id))
+		return err_create(ERR_BAD_DATA, "'%s' is no build ID", build_id);
+	e = cache_dir(&cache);
+	if (!e) {
+		folder = xasprintf("%s/layout", cache);
+		path = xasprintf("%s/%s", folder, build_id);
+		e = load_kept(path, build_id, questions, n, ret);
+		if (!e)
+			return NULL;
+		if (err_code(e) == ERR_BAD_DATA)
+			log_debug("%s: %s", path, err_message(e));
+	}
+	err_ignore(e);
+	if (!vmlinux)
+		return err_create(ERR_NOT_FOUND,
+				  "no vmlinux is known for the kernel with the build ID %s; name it by --vmlinux",
+				  build_id);
+	TRY(check_build_id(vmlinux, build_id));
+	log_debug("reading how the kernel is laid out from %s", vmlinux);
+	TRY(layout_resolve(vmlinux, questions, n, ret));
+	if (!path)
+		return NULL;
+	e = keep(folder, path, build_id, questions, n, ret);
+	if (e)
+		log_debug("can't keep what was found: %s", err_message(e));
+	err_ignore(e);
+	return NULL;
+}

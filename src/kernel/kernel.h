@@ -1,0 +1,50 @@
+/*
+ * A Linux kernel found in a guest's memory. All else in this folder starts from here.
+ *
+ * Nothing is believed of what the memory says: every walk is bounded (kernel/limits.h), every address is looked up in page
+ * tables before it is read, every size is checked before it is used.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "debuginfo/layout.h"
+#include "mem/mem.h"
+
+/* What is to be known about a kernel: the answers to kernel_questions, in their order. */
+enum kernel_fact {
+#define FACT(id, kind, type, name, if_symbol) FACT_##id,
+#include "kernel/facts.def"
+#undef FACT
+	KERNEL_FACTS_N,
+};
+
+/* For debuginfo/layout.h: KERNEL_FACTS_N of them. */
+extern const struct layout_question kernel_questions[];
+
+struct kernel;
+
+/*
+ * Finds the kernel in m, whose virtual addresses are the kernel's from then on; m must live as long. facts: as answered by
+ * layout_load(); build_id is that of the vmlinux they come from, hexadecimal.
+ *
+ * ERR_BAD_DATA: another kernel is there; both build IDs are in the message. ERR_NOT_FOUND: none is there, since the guest
+ * has not come so far yet (firmware, decompressor), or it is not Linux. ERR_UNSUPPORTED: vmlinux is not of x86-64, or lacks
+ * what must be known.
+ */
+struct err *kernel_open(struct mem *m, const char *build_id, const struct layout_answer *facts, struct kernel **ret)
+	err_must_check;
+void kernel_destroy(struct kernel *k);
+DEFINE_CLEANUP(struct kernel *, kernel_destroy);
+
+/* How far the kernel's virtual addresses are from those in vmlinux; 0 without KASLR. Bytes. */
+uint64_t kernel_slide(const struct kernel *k);
+/* Where its image begins in physical memory. */
+uint64_t kernel_phys(const struct kernel *k);
+/* 4 or 5. */
+unsigned int kernel_levels(const struct kernel *k);
+/* Whether it has come so far as to describe itself (VMCOREINFO), and what it says agrees with what was found. */
+bool kernel_is_confirmed(const struct kernel *k);

@@ -1,0 +1,27 @@
+/*
+ * The bounds of everything that is read out of a guest's memory, in one place. They are far above what a kernel can
+ * have, and low enough that a hostile one costs neither much memory nor much time.
+ */
+#pragma once
+
+#include <stdint.h>
+
+/* Tasks: PID_MAX_LIMIT of the kernel. There can't be more of them than memory has room for, either. */
+#define LIMIT_TASKS (UINT32_C(1) << 22)
+/* NR_CPUS of the largest configuration. */
+#define LIMIT_CPUS 8192U
+/* How often a walk that the guest has torn is begun again. */
+#define LIMIT_TRIES 10
+/* The kernel's log: CONFIG_LOG_BUF_SHIFT and log_buf_len= go to 2 GiB; 2^27 bytes, and 2^22 descriptors. */
+#define LIMIT_LOG_SIZE_BITS 27U
+#define LIMIT_LOG_COUNT_BITS 22U
+/* sizeof() of a descriptor and of a record's head. */
+#define LIMIT_LOG_STRUCT 1024U
+/* VMCOREINFO is one page, and since 2025 a bit more. */
+#define LIMIT_VMCOREINFO 65536U
+/* Frames of a stack, of which those that only schedule are skipped. */
+#define LIMIT_FRAMES 128U
+/* Steps of 2 MiB in which physical memory is searched for the kernel: 2 TiB. */
+#define LIMIT_PLACES (UINT64_C(1) << 20)
+/* Pages among which another kernel's VMCOREINFO is looked for: 64 GiB. */
+#define LIMIT_PAGES (UINT64_C(1) << 24)

@@ -1,0 +1,201 @@
+/*
+ * Core files, by libkdumpfile. It is loaded when a core is opened: it brings four compression libraries and the C++
+ * library along, and most commands open none.
+ *
+ * A core doesn't change, so pages that were read are kept: a few, found by their number. libkdumpfile has a cache too, but
+ * behind a lock and an interface made for more than this.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libkdumpfile/kdumpfile.h>
+
+#include "base/util.h"
+#include "mem/flattened.h"
+#include "mem/mem_private.h"
+
+enum { PAGE_BYTES = 4096, PAGES_KEPT = 1024 };
+
+/* Physical addresses of x86 have 52 bits at most. */
+#define END_MAX (UINT64_C(1) << 52)
+
+struct libkdumpfile {
+	__typeof__(kdump_new) *new;
+	__typeof__(kdump_free) *free;
+	__typeof__(kdump_open_fdset) *open_fdset;
+	__typeof__(kdump_get_err) *get_err;
+	__typeof__(kdump_get_attr) *get_attr;
+	__typeof__(kdump_set_attr) *set_attr;
+	__typeof__(kdump_read) *read;
+	__typeof__(kdump_vmcoreinfo_raw) *vmcoreinfo_raw;
+};
+
+struct page {
+	uint64_t number; /* plus one; 0: nothing here */
+	bool there;
+	uint8_t data[PAGE_BYTES];
+};
+
+struct core {
+	struct libkdumpfile lib;
+	kdump_ctx_t *ctx;
+	int fd;
+	uint64_t end;
+	char *vmcoreinfo;
+	struct page *pages;
+};
+
+static struct err *load(struct libkdumpfile *lib)
+{
+	void *library = dlopen(KTB_LIBKDUMPFILE, RTLD_NOW | RTLD_LOCAL);
+	const struct {
+		const char *name;
+		void *ret;
+	} functions[] = {
+		{ "kdump_new", &lib->new },
+		{ "kdump_free", &lib->free },
+		{ "kdump_open_fdset", &lib->open_fdset },
+		{ "kdump_get_err", &lib->get_err },
+		{ "kdump_get_attr", &lib->get_attr },
+		{ "kdump_set_attr", &lib->set_attr },
+		{ "kdump_read", &lib->read },
+		{ "kdump_vmcoreinfo_raw", &lib->vmcoreinfo_raw },
+	};
+
+	if (!library)
+		return err_create(ERR_PREREQ, "core files are read by libkdumpfile, which can't be loaded: %s",
+				  dlerror());
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+		void *symbol = dlsym(library, functions[i].name);
+
+		if (!symbol)
+			return err_create(ERR_PREREQ, "%s has no function %s", KTB_LIBKDUMPFILE, functions[i].name);
+		*(void **)functions[i].ret = symbol;
+	}
+	return NULL;
+}
+
+/* One that doesn't say what it is may be of the right kind: then the kernel will be found in it, or not. */
+static struct err *check_is_x86_64(const struct core *c, const char *path)
+{
+	kdump_attr_t attr = { .type = KDUMP_STRING };
+
+	if (c->lib.get_attr(c->ctx, KDUMP_ATTR_ARCH_NAME, &attr) != KDUMP_OK || attr.type != KDUMP_STRING ||
+	    streq(attr.val.string, "x86_64"))
+		return NULL;
+	return err_create(ERR_UNSUPPORTED, "%s is of a machine of type %s; only x86_64 is known", path,
+			  attr.val.string);
+}
+
+static uint64_t find_end(const struct core *c)
+{
+	kdump_attr_t attr = { .type = KDUMP_NUMBER };
+
+	if (c->lib.get_attr(c->ctx, "max_pfn", &attr) != KDUMP_OK || attr.type != KDUMP_NUMBER ||
+	    attr.val.number > END_MAX / PAGE_BYTES)
+		return END_MAX;
+	return attr.val.number * PAGE_BYTES;
+}
+
+/* libkdumpfile 0.5.1 doesn't know the flattened form. */
+static struct err *open_file(const char *path, int *ret)
+{
+	_cleanup_(close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char start[FLATTENED_PIECE];
+	ssize_t n;
+
+	if (fd < 0)
+		return err_os(errno, "open %s", path);
+	n = pread(fd, start, sizeof(start), 0);
+	if (n > 0 && flattened_is(start, (size_t)n))
+		return flattened_rearrange(fd, path, ret);
+	*ret = steal_fd(&fd);
+	return NULL;
+}
+
+struct err *core_open(const char *path, struct core **ret)
+{
+	_cleanup_(core_destroy) struct core *c = xcalloc(1, sizeof(*c));
+	kdump_status status;
+
+	c->fd = -1;
+	TRY(open_file(path, &c->fd));
+	TRY(load(&c->lib));
+	c->ctx = c->lib.new();
+	if (!c->ctx)
+		return err_create(ERR_OS, "start libkdumpfile for %s", path);
+	status = c->lib.open_fdset(c->ctx, 1, &c->fd);
+	if (status != KDUMP_OK)
+		return err_create(ERR_BAD_DATA, "%s is no core file that can be read (%s)", path,
+				  c->lib.get_err(c->ctx));
+	TRY(check_is_x86_64(c, path));
+	c->end = find_end(c);
+	c->pages = xcalloc(PAGES_KEPT, sizeof(*c->pages));
+	*ret = steal(&c);
+	return NULL;
+}
+
+void core_destroy(struct core *c)
+{
+	if (!c)
+		return;
+	if (c->ctx)
+		c->lib.free(c->ctx);
+	closep(&c->fd);
+	free(c->vmcoreinfo);
+	free(c->pages);
+	free(c);
+}
+
+static const struct page *get_page(struct core *c, uint64_t number)
+{
+	struct page *p = &c->pages[number % PAGES_KEPT];
+	size_t n = PAGE_BYTES;
+
+	if (p->number == number + 1)
+		return p;
+	p->number = number + 1;
+	p->there = c->lib.read(c->ctx, KDUMP_MACHPHYSADDR, number * PAGE_BYTES, p->data, &n) == KDUMP_OK &&
+		   n == PAGE_BYTES;
+	return p;
+}
+
+bool core_read(struct core *c, uint64_t address, void *ret, size_t len)
+{
+	uint8_t *to = ret;
+
+	while (len) {
+		const struct page *p;
+		size_t offset = address % PAGE_BYTES, n = MIN(len, PAGE_BYTES - offset);
+
+		if (address >= c->end)
+			return false;
+		p = get_page(c, address / PAGE_BYTES);
+		if (!p->there)
+			return false;
+		memcpy(to, p->data + offset, n);
+		to += n;
+		address += n;
+		len -= n;
+	}
+	return true;
+}
+
+uint64_t core_end(const struct core *c)
+{
+	return c->end;
+}
+
+/* libkdumpfile looks for it only in a core of which it knows that it is Linux's. */
+const char *core_vmcoreinfo(struct core *c)
+{
+	const kdump_attr_t linux_type = { .type = KDUMP_STRING, .val.string = "linux" };
+
+	if (c->vmcoreinfo)
+		return c->vmcoreinfo;
+	/* Whether it can also translate addresses is of no interest here. */
+	c->lib.set_attr(c->ctx, KDUMP_ATTR_OSTYPE, &linux_type);
+	if (c->lib.vmcoreinfo_raw(c->ctx, &c->vmcoreinfo) != KDUMP_OK)
+		c->vmcoreinfo = NULL;
+	return c->vmcoreinfo;
+}

@@ -1,0 +1,305 @@
+#include "mem/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/util.h"
+#include "mem/mem_private.h"
+
+static struct err *check_ranges(const struct mem_range *ranges, size_t n, uint64_t size)
+{
+	if (!n || n > MEM_RANGES_MAX)
+		return err_create(ERR_BAD_DATA, "guest memory of %zu ranges can't be read", n);
+	for (size_t i = 0; i < n; i++) {
+		const struct mem_range *r = &ranges[i];
+
+		if (!r->size || r->offset > size || r->size > size - r->offset || r->start + r->size < r->start)
+			return err_create(ERR_BAD_DATA, "guest memory at 0x%llx is not all in its file of %llu bytes",
+					  (unsigned long long)r->start, (unsigned long long)size);
+		if (i && r->start < ranges[i - 1].start + ranges[i - 1].size)
+			return err_create(ERR_BAD_DATA, "guest memory at 0x%llx is there twice",
+					  (unsigned long long)r->start);
+	}
+	return NULL;
+}
+
+static struct mem *create(const void *base, size_t size, const struct mem_range *ranges, size_t n)
+{
+	struct mem *m = xcalloc(1, sizeof(*m));
+
+	m->base = base;
+	m->base_size = size;
+	m->fd = -1;
+	m->ranges_n = n;
+	memcpy(m->ranges, ranges, n * sizeof(*ranges));
+	return m;
+}
+
+struct err *mem_open_buffer(const void *data, size_t size, const struct mem_range *ranges, size_t n, struct mem **ret)
+{
+	TRY(check_ranges(ranges, n, size));
+	*ret = create(data, size, ranges, n);
+	return NULL;
+}
+
+struct err *mem_open_ram(int fd, const struct mem_range *ranges, size_t n, struct mem **ret)
+{
+	struct stat st;
+	void *base;
+
+	if (fstat(fd, &st) < 0)
+		return err_os(errno, "look at the guest's memory");
+	TRY(check_ranges(ranges, n, (uint64_t)st.st_size));
+	base = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (base == MAP_FAILED)
+		return err_os(errno, "map the guest's memory");
+	*ret = create(base, (size_t)st.st_size, ranges, n);
+	(*ret)->mapped = true;
+	(*ret)->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return NULL;
+}
+
+struct err *mem_open_core(const char *path, struct mem **ret)
+{
+	struct core *core;
+
+	TRY(core_open(path, &core));
+	*ret = xcalloc(1, sizeof(**ret));
+	(*ret)->fd = -1;
+	(*ret)->core = core;
+	return NULL;
+}
+
+void mem_destroy(struct mem *m)
+{
+	if (!m)
+		return;
+	if (m->mapped)
+		munmap((void *)(uintptr_t)m->base, m->base_size);
+	closep(&m->fd);
+	core_destroy(m->core);
+	free(m);
+}
+
+bool mem_is_core(const struct mem *m)
+{
+	return m->core != NULL;
+}
+
+uint64_t mem_end(const struct mem *m)
+{
+	const struct mem_range *last = &m->ranges[m->ranges_n - 1];
+
+	return m->core ? core_end(m->core) : last->start + last->size;
+}
+
+uint64_t mem_size(const struct mem *m)
+{
+	uint64_t size = 0;
+
+	if (m->core)
+		return core_end(m->core);
+	for (size_t i = 0; i < m->ranges_n; i++)
+		size += m->ranges[i].size;
+	return size;
+}
+
+const char *mem_core_vmcoreinfo(struct mem *m)
+{
+	return m->core ? core_vmcoreinfo(m->core) : NULL;
+}
+
+/* The range that has the address, and how much of it is left from there; NULL: none. */
+static const struct mem_range *find_range(const struct mem *m, uint64_t address, uint64_t *ret_left)
+{
+	for (size_t i = 0; i < m->ranges_n; i++) {
+		const struct mem_range *r = &m->ranges[i];
+
+		if (address - r->start < r->size) {
+			*ret_left = r->size - (address - r->start);
+			return r;
+		}
+	}
+	return NULL;
+}
+
+/* Copies what another machine may just be writing: small values in one access each, whatever memcpy() would do. */
+static void copy(void *to, const uint8_t *from, size_t len)
+{
+	if (len == sizeof(uint64_t) && !((uintptr_t)from % sizeof(uint64_t))) {
+		uint64_t value = __atomic_load_n((const uint64_t *)(const void *)from, __ATOMIC_RELAXED);
+
+		memcpy(to, &value, sizeof(value));
+	} else if (len == sizeof(uint32_t) && !((uintptr_t)from % sizeof(uint32_t))) {
+		uint32_t value = __atomic_load_n((const uint32_t *)(const void *)from, __ATOMIC_RELAXED);
+
+		memcpy(to, &value, sizeof(value));
+	} else {
+		memcpy(to, from, len);
+	}
+}
+
+/* Physical memory that may go over the border of two ranges. */
+static bool copy_phys(struct mem *m, uint64_t address, void *ret, size_t len)
+{
+	uint8_t *to = ret;
+
+	if (m->core)
+		return core_read(m->core, address, ret, len);
+	while (len) {
+		uint64_t left;
+		const struct mem_range *r = find_range(m, address, &left);
+		size_t n = (size_t)MIN((uint64_t)len, left);
+
+		if (!r)
+			return false;
+		copy(to, m->base + r->offset + (address - r->start), n);
+		to += n;
+		address += n;
+		len -= n;
+	}
+	/* What is read next is read later. */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return true;
+}
+
+bool mem_load_u64(struct mem *m, uint64_t address, uint64_t *ret)
+{
+	const struct mem_range *r;
+	uint64_t left;
+
+	if (m->core)
+		return core_read(m->core, address, ret, sizeof(*ret));
+	r = find_range(m, address, &left);
+	if (!r || left < sizeof(*ret))
+		return false;
+	copy(ret, m->base + r->offset + (address - r->start), sizeof(*ret));
+	return true;
+}
+
+static struct err *no_memory(uint64_t address, size_t len)
+{
+	return err_create(ERR_FAULT, "the guest has no memory at the physical addresses 0x%llx to 0x%llx",
+			  (unsigned long long)address, (unsigned long long)(address + (len ? len - 1 : 0)));
+}
+
+struct err *mem_read_phys(struct mem *m, uint64_t address, void *ret, size_t len)
+{
+	return copy_phys(m, address, ret, len) ? NULL : no_memory(address, len);
+}
+
+/* Through the file: a hole in it reads as zeros and stays a hole. */
+struct err *mem_peek_phys(struct mem *m, uint64_t address, void *ret, size_t len)
+{
+	const struct mem_range *r;
+	uint64_t left;
+
+	if (m->fd < 0)
+		return mem_read_phys(m, address, ret, len);
+	r = find_range(m, address, &left);
+	if (!r || left < len || pread(m->fd, ret, len, (off_t)(r->offset + (address - r->start))) != (ssize_t)len)
+		return no_memory(address, len);
+	return NULL;
+}
+
+void mem_set_mmu(struct mem *m, const struct mmu *mmu)
+{
+	m->mmu = *mmu;
+}
+
+/* Copies page by page; where it ends early, *ret_at and *ret_page say why. */
+static enum mmu_fault read_pages(struct mem *m, uint64_t address, void *ret, size_t len, uint64_t *ret_at,
+				 struct mmu_page *ret_page)
+{
+	uint8_t *to = ret;
+
+	while (len) {
+		enum mmu_fault fault = mmu_translate(m, &m->mmu, address, ret_page);
+		size_t n;
+
+		*ret_at = address;
+		if (fault != MMU_OK)
+			return fault;
+		n = (size_t)MIN((uint64_t)len, ret_page->left);
+		if (!copy_phys(m, ret_page->phys, to, n))
+			return MMU_NO_MEMORY;
+		to += n;
+		address += n;
+		len -= n;
+	}
+	return MMU_OK;
+}
+
+struct err *mem_read(struct mem *m, uint64_t address, void *ret, size_t len)
+{
+	struct mmu_page page = { 0 };
+	uint64_t at = address;
+	enum mmu_fault fault = read_pages(m, address, ret, len, &at, &page);
+
+	return fault == MMU_OK ? NULL : mmu_error(fault, at, &page);
+}
+
+bool mem_try_read(struct mem *m, uint64_t address, void *ret, size_t len)
+{
+	struct mmu_page page;
+	uint64_t at;
+
+	return read_pages(m, address, ret, len, &at, &page) == MMU_OK;
+}
+
+struct err *mem_translate(struct mem *m, uint64_t address, uint64_t *ret)
+{
+	struct mmu_page page = { 0 };
+	enum mmu_fault fault = mmu_translate(m, &m->mmu, address, &page);
+
+	if (fault != MMU_OK)
+		return mmu_error(fault, address, &page);
+	*ret = page.phys;
+	return NULL;
+}
+
+/* Whether all of a piece lies in the page, of which base is an address. */
+static bool is_in_page(const struct mmu_page *page, uint64_t base, uint64_t at, uint64_t size)
+{
+	return at >= base && at - base < page->left && size <= page->left - (at - base);
+}
+
+uint32_t mem_gather(struct mem *m, uint64_t address, const struct mem_piece *pieces, size_t n)
+{
+	struct mmu_page page = { 0 };
+	uint64_t base = 0;
+	uint32_t done = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t at = address + pieces[i].offset;
+
+		if (!is_in_page(&page, base, at, pieces[i].size)) {
+			base = at;
+			if (mmu_translate(m, &m->mmu, at, &page) != MMU_OK)
+				page.left = 0;
+		}
+		if (is_in_page(&page, base, at, pieces[i].size)
+			    ? copy_phys(m, page.phys + (at - base), pieces[i].to, pieces[i].size)
+			    : mem_try_read(m, at, pieces[i].to, pieces[i].size))
+			done |= UINT32_C(1) << i;
+	}
+	return done;
+}
+
+void mem_prefetch(struct mem *m, uint64_t address, const struct mem_piece *pieces, size_t n)
+{
+	const struct mem_range *r;
+	struct mmu_page page;
+	uint64_t left;
+
+	if (m->core || mmu_translate(m, &m->mmu, address, &page) != MMU_OK)
+		return;
+	r = find_range(m, page.phys, &left);
+	left = r ? MIN(left, page.left) : 0;
+	for (size_t i = 0; i < n; i++) {
+		if (pieces[i].offset < left)
+			__builtin_prefetch(m->base + r->offset + (page.phys - r->start) + pieces[i].offset);
+	}
+}

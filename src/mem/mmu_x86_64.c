@@ -1,0 +1,77 @@
+#include "mem/mmu_x86_64.h"
+
+#include "mem/mem_private.h"
+
+/* Bits of an entry; the rest is the address, up to bit 51. */
+#define PRESENT (UINT64_C(1) << 0)
+#define LARGE (UINT64_C(1) << 7)
+#define ADDRESS_MASK UINT64_C(0x000ffffffffff000)
+
+enum { PAGE_SHIFT = 12, INDEX_BITS = 9, ENTRY_BYTES = 8, LARGE_LEVEL_MAX = 3 };
+
+static unsigned int shift_of(unsigned int level)
+{
+	return PAGE_SHIFT + (level - 1) * INDEX_BITS;
+}
+
+static bool is_canonical(uint64_t address, unsigned int levels)
+{
+	unsigned int bits = shift_of(levels) + INDEX_BITS;
+	uint64_t upper = address >> (bits - 1), all = UINT64_MAX >> (bits - 1);
+
+	return upper == 0 || upper == all;
+}
+
+enum mmu_fault mmu_translate(struct mem *m, const struct mmu *mmu, uint64_t address, struct mmu_page *ret)
+{
+	uint64_t table = mmu->root & ADDRESS_MASK;
+
+	ret->level = mmu->levels;
+	if (mmu->levels != 4 && mmu->levels != 5)
+		return MMU_NO_TABLES;
+	if (!is_canonical(address, mmu->levels))
+		return MMU_NOT_CANONICAL;
+	for (unsigned int level = mmu->levels;; level--) {
+		unsigned int shift = shift_of(level);
+		uint64_t index = (address >> shift) & ((1U << INDEX_BITS) - 1), entry, offset;
+
+		ret->level = level;
+		if (!mem_load_u64(m, table + index * ENTRY_BYTES, &entry))
+			return MMU_NO_MEMORY;
+		if (!(entry & PRESENT))
+			return MMU_NOT_PRESENT;
+		if (level > 1 && !(entry & LARGE)) {
+			table = entry & ADDRESS_MASK;
+			continue;
+		}
+		if (level > LARGE_LEVEL_MAX)
+			return MMU_RESERVED;
+		/* Bit 12 of a large page's entry is its PAT bit. */
+		offset = address & ((UINT64_C(1) << shift) - 1);
+		ret->phys = (entry & ADDRESS_MASK & ~((UINT64_C(1) << shift) - 1)) | offset;
+		ret->left = (UINT64_C(1) << shift) - offset;
+		return MMU_OK;
+	}
+}
+
+struct err *mmu_error(enum mmu_fault fault, uint64_t address, const struct mmu_page *page)
+{
+	unsigned long long a = address;
+
+	switch (fault) {
+	case MMU_NO_TABLES:
+		return err_create(ERR_FAULT, "can't read 0x%llx: the kernel's page tables were not found yet", a);
+	case MMU_NOT_CANONICAL:
+		return err_create(ERR_FAULT, "0x%llx is no address: its upper bits differ", a);
+	case MMU_RESERVED:
+		return err_create(ERR_FAULT, "can't read 0x%llx: its page table entry at level %u is broken", a,
+				  page->level);
+	case MMU_NO_MEMORY:
+		return err_create(ERR_FAULT, "can't read 0x%llx: where its page tables lead at level %u is no memory",
+				  a, page->level);
+	case MMU_OK:
+	case MMU_NOT_PRESENT:
+		break;
+	}
+	return err_create(ERR_FAULT, "0x%llx is not mapped (level %u)", a, page->level);
+}

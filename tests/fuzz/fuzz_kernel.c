@@ -1,0 +1,114 @@
+/*
+ * Fuzzes all that walks through a kernel's memory: a whole image is damaged, and everything read from it. Input: pieces of 16
+ * bytes, each an offset into the image (4 bytes), a width (1 byte) and a value (8 bytes, at 8). Values with the highest bits
+ * 01 are made pointers into the image's direct map, so that damage leads somewhere.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/dmesg.h"
+#include "kernel/task.h"
+#include "tests/unit/fake_kernel.h"
+
+enum { PIECE = 16, PIECES_MAX = 64, LAYOUT_PIECE = 0x80 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct fake_kernel *make_image(void)
+{
+	struct fake_kernel *f = fake_create(0x400000, 0x200000);
+	char text[32];
+
+	fake_process(f, "init");
+	fake_thread(f, 0, "thread");
+	fake_thread(f, 0, "thread2");
+	for (int i = 0; i < 8; i++)
+		fake_process(f, "process");
+	for (unsigned int i = 0; i < 40; i++) {
+		snprintf(text, sizeof(text), "message number %u", i);
+		fake_record(f, i % 8, text, strlen(text), 2);
+	}
+	return f;
+}
+
+static void damage(struct fake_kernel *f, const uint8_t *piece)
+{
+	uint32_t offset;
+	uint64_t value;
+	size_t width = (size_t)1 << (piece[4] & 3);
+
+	memcpy(&offset, piece, sizeof(offset));
+	memcpy(&value, piece + 8, sizeof(value));
+	/* What vmlinux says may be anything, too. */
+	if (piece[4] & LAYOUT_PIECE) {
+		struct layout_answer *a = &f->facts[offset % KERNEL_FACTS_N];
+
+		a->value = a->value > LAYOUT_OFFSET_MAX ? a->value : value % (LAYOUT_OFFSET_MAX + 1);
+		a->size = (uint32_t)(value >> 32) % (LAYOUT_SIZE_MAX + 1);
+		a->count = (uint32_t)(value >> 40);
+		a->found = piece[5] & 1;
+		return;
+	}
+	if (value >> 62 == 1)
+		value = fake_direct(f, value % FAKE_SIZE);
+	offset %= FAKE_SIZE - sizeof(value);
+	memcpy(f->image + offset, &value, width);
+}
+
+static void read_tasks(const struct kernel *k, bool threads)
+{
+	struct task_list list = TASK_LIST_INIT;
+	struct err *e = task_list_read(k, threads, &list);
+
+	for (size_t i = 0; !e && i < list.n; i++) {
+		uint64_t address;
+
+		if (strlen(list.tasks[i].comm) > TASK_COMM_MAX)
+			abort();
+		task_sleeps_in(k, &list.tasks[i], &address);
+	}
+	task_list_deinit(&list);
+	err_ignore(e);
+}
+
+static void read_log(const struct kernel *k, uint64_t from, bool closed)
+{
+	struct dmesg d = DMESG_INIT;
+	struct err *e = dmesg_read(k, from, closed, &d);
+
+	for (size_t i = 0; !e && i < d.n; i++) {
+		const struct dmesg_record *r = &d.records[i];
+
+		if (r->text > d.text.len || r->text_len > d.text.len - r->text || r->seq < from ||
+		    (i && r->seq <= d.records[i - 1].seq))
+			abort();
+	}
+	dmesg_deinit(&d);
+	err_ignore(e);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct fake_kernel *whole;
+	_cleanup_(free) struct fake_kernel *f = xmalloc(sizeof(*f));
+	_cleanup_(mem_destroy) struct mem *m = NULL;
+	_cleanup_(kernel_destroy) struct kernel *k = NULL;
+	struct err *e;
+
+	if (!whole)
+		whole = make_image();
+	memcpy(f, whole, sizeof(*f));
+	for (size_t i = 0; i < PIECES_MAX && (i + 1) * PIECE <= size; i++)
+		damage(f, data + i * PIECE);
+	m = fake_mem(f);
+	e = kernel_open(m, FAKE_BUILD_ID, f->facts, &k);
+	if (!e) {
+		read_tasks(k, false);
+		read_tasks(k, true);
+		read_log(k, 0, false);
+		read_log(k, 30, true);
+	}
+	err_ignore(e);
+	return 0;
+}

@@ -1,0 +1,378 @@
+/*
+ * A kernel in 192 KiB: page tables, tasks and a log as kernel/ expects them, with offsets of its own. For tests and for the
+ * fuzzer, which damages it.
+ */
+#pragma once
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/util.h"
+#include "kernel/kernel.h"
+#include "mem/mem.h"
+
+#define FAKE_BUILD_ID "00112233445566778899aabbccddeeff00112233"
+#define FAKE_MAP UINT64_C(0xffffffff80000000)
+#define FAKE_TEXT (FAKE_MAP + 0x200000)          /* as linked */
+#define FAKE_DIRECT UINT64_C(0xffff888000000000) /* the direct map */
+
+enum {
+	FAKE_SIZE = 0x30000,
+	FAKE_ID = 0x40,
+	FAKE_PGD = 0x1000,
+	FAKE_PUD = 0x2000,
+	FAKE_PMD = 0x3000,
+	FAKE_DIRECT_PUD = 0x4000,
+	FAKE_DIRECT_PMD = 0x5000,
+	FAKE_DIRECT_PT = 0x6000,
+	FAKE_PHYS_BASE = 0x7000,
+	FAKE_VMCOREINFO_DATA = 0x7008,
+	FAKE_VMCOREINFO_SIZE = 0x7010,
+	FAKE_PRB = 0x7018,
+	FAKE_PER_CPU_OFFSET = 0x7020, /* two CPUs */
+	FAKE_NR_CPU_IDS = 0x7030,
+	FAKE_VMCOREINFO = 0x8000,
+	FAKE_INIT_TASK = 0x9000,
+	FAKE_TASKS = 0xa000,
+	FAKE_TASK_SIZE = 0x400,
+	FAKE_SIGNALS = 0x18000,
+	FAKE_SIGNAL_SIZE = 0x80,
+	FAKE_CRED = 0x1a000,
+	FAKE_MM = 0x1b000,
+	FAKE_PER_CPU = 0x1c000, /* 0x1000 for each CPU */
+	FAKE_STACK = 0x1f000,
+	FAKE_RING = 0x20000,
+	FAKE_DESCS = 0x21000,
+	FAKE_INFOS = 0x22000,
+	FAKE_DATA = 0x24000,
+
+	FAKE_LOG_COUNT_BITS = 4,
+	FAKE_LOG_SIZE_BITS = 10,
+	FAKE_DESC_SIZE = 24,
+	FAKE_INFO_SIZE = 88,
+
+	FAKE_TASKS_MAX = 40,
+	/* Members */
+	FAKE_TASK_STATE = 0x18,
+	FAKE_TASK_FLAGS = 0x2c,
+	FAKE_TASK_CPU = 0x30,
+	FAKE_TASK_RUNTIME = 0x40,
+	FAKE_TASK_TASKS = 0x100,
+	FAKE_TASK_MM = 0x120,
+	FAKE_TASK_EXIT_STATE = 0x130,
+	FAKE_TASK_PID = 0x140,
+	FAKE_TASK_TGID = 0x144,
+	FAKE_TASK_REAL_PARENT = 0x150,
+	FAKE_TASK_THREAD_NODE = 0x180,
+	FAKE_TASK_REAL_CRED = 0x200,
+	FAKE_TASK_COMM = 0x210,
+	FAKE_TASK_SIGNAL = 0x230,
+	FAKE_TASK_SP = 0x240,
+	FAKE_TASK_STACK = 0x248,
+	FAKE_SIGNAL_HEAD = 0x10,
+	FAKE_SIGNAL_RUNTIME = 0x28,
+	FAKE_CRED_EUID = 0x14,
+	FAKE_MM_RSS = 0x100,
+	FAKE_COUNTER_SIZE = 0x28,
+	FAKE_COUNTER_COUNT = 0x8,
+	FAKE_COUNTER_COUNTERS = 0x20,
+};
+
+struct fake_kernel {
+	uint64_t phys, slide;
+	uint32_t processes; /* made so far, PIDs 1 ... */
+	uint32_t tasks;
+	uint32_t records;
+	uint64_t text; /* position in the log's data */
+	uint8_t image[FAKE_SIZE] __attribute__((aligned(16)));
+	struct layout_answer facts[KERNEL_FACTS_N];
+};
+
+static inline void fake_put64(struct fake_kernel *f, size_t at, uint64_t value)
+{
+	memcpy(f->image + at, &value, sizeof(value));
+}
+
+static inline void fake_put32(struct fake_kernel *f, size_t at, uint32_t value)
+{
+	memcpy(f->image + at, &value, sizeof(value));
+}
+
+static inline uint64_t fake_get64(const struct fake_kernel *f, size_t at)
+{
+	uint64_t value;
+
+	memcpy(&value, f->image + at, sizeof(value));
+	return value;
+}
+
+/* Where something of the image is in the direct map. */
+static inline uint64_t fake_direct(const struct fake_kernel *f, size_t at)
+{
+	return FAKE_DIRECT + f->phys + at;
+}
+
+static inline void fake_symbol(struct fake_kernel *f, enum kernel_fact fact, size_t at, uint32_t size)
+{
+	f->facts[fact] = (struct layout_answer){ .found = true, .value = FAKE_TEXT + at, .size = size, .count = 1 };
+}
+
+static inline void fake_member(struct fake_kernel *f, enum kernel_fact fact, uint64_t offset, uint32_t size)
+{
+	f->facts[fact] = (struct layout_answer){ .found = true, .value = offset, .size = size, .count = 1 };
+}
+
+static inline void fake_type(struct fake_kernel *f, enum kernel_fact fact, uint32_t size)
+{
+	fake_member(f, fact, 0, size);
+}
+
+static inline void fake_number(struct fake_kernel *f, enum kernel_fact fact, uint64_t value)
+{
+	f->facts[fact] = (struct layout_answer){ .found = true, .value = value };
+}
+
+static inline void fake_facts_of_tasks(struct fake_kernel *f)
+{
+	fake_symbol(f, FACT_INIT_TASK, FAKE_INIT_TASK, FAKE_TASK_SIZE);
+	fake_type(f, FACT_TASK, FAKE_TASK_SIZE);
+	fake_member(f, FACT_TASK_TASKS, FAKE_TASK_TASKS, 16);
+	fake_member(f, FACT_TASK_THREAD_NODE, FAKE_TASK_THREAD_NODE, 16);
+	fake_member(f, FACT_TASK_PID, FAKE_TASK_PID, 4);
+	fake_member(f, FACT_TASK_TGID, FAKE_TASK_TGID, 4);
+	fake_member(f, FACT_TASK_COMM, FAKE_TASK_COMM, 16);
+	fake_member(f, FACT_TASK_STATE, FAKE_TASK_STATE, 4);
+	fake_member(f, FACT_TASK_EXIT_STATE, FAKE_TASK_EXIT_STATE, 4);
+	fake_member(f, FACT_TASK_FLAGS, FAKE_TASK_FLAGS, 4);
+	fake_member(f, FACT_TASK_MM, FAKE_TASK_MM, 8);
+	fake_member(f, FACT_TASK_REAL_PARENT, FAKE_TASK_REAL_PARENT, 8);
+	fake_member(f, FACT_TASK_REAL_CRED, FAKE_TASK_REAL_CRED, 8);
+	fake_member(f, FACT_TASK_SIGNAL, FAKE_TASK_SIGNAL, 8);
+	fake_member(f, FACT_TASK_CPU, FAKE_TASK_CPU, 4);
+	fake_member(f, FACT_TASK_RUNTIME, FAKE_TASK_RUNTIME, 8);
+	fake_member(f, FACT_TASK_SP, FAKE_TASK_SP, 8);
+	fake_member(f, FACT_TASK_STACK, FAKE_TASK_STACK, 8);
+	fake_member(f, FACT_SIGNAL_THREAD_HEAD, FAKE_SIGNAL_HEAD, 16);
+	fake_member(f, FACT_SIGNAL_RUNTIME, FAKE_SIGNAL_RUNTIME, 8);
+	fake_member(f, FACT_CRED_EUID, FAKE_CRED_EUID, 4);
+	fake_member(f, FACT_MM_RSS, FAKE_MM_RSS, 4 * FAKE_COUNTER_SIZE);
+	f->facts[FACT_MM_RSS].count = 4;
+	fake_type(f, FACT_PERCPU_COUNTER, FAKE_COUNTER_SIZE);
+	fake_member(f, FACT_PERCPU_COUNTER_COUNT, FAKE_COUNTER_COUNT, 8);
+	fake_member(f, FACT_PERCPU_COUNTER_COUNTERS, FAKE_COUNTER_COUNTERS, 8);
+	fake_number(f, FACT_MM_FILEPAGES, 0);
+	fake_number(f, FACT_MM_ANONPAGES, 1);
+	fake_number(f, FACT_MM_SHMEMPAGES, 3);
+	fake_symbol(f, FACT_SCHED_TEXT_START, 0x100, 0);
+	fake_symbol(f, FACT_SCHED_TEXT_END, 0x200, 0);
+	fake_member(f, FACT_INACTIVE_FRAME_BP, 0x20, 8);
+	fake_member(f, FACT_INACTIVE_FRAME_RETURN, 0x28, 8);
+}
+
+static inline void fake_facts_of_log(struct fake_kernel *f)
+{
+	fake_symbol(f, FACT_LOG_RING, FAKE_PRB, 8);
+	fake_member(f, FACT_RING_COUNT_BITS, 0, 4);
+	fake_member(f, FACT_RING_DESCS, 8, 8);
+	fake_member(f, FACT_RING_INFOS, 16, 8);
+	fake_member(f, FACT_RING_HEAD_ID, 24, 8);
+	fake_member(f, FACT_RING_TAIL_ID, 32, 8);
+	fake_member(f, FACT_RING_SIZE_BITS, 48, 4);
+	fake_member(f, FACT_RING_DATA, 56, 8);
+	fake_type(f, FACT_DESC, FAKE_DESC_SIZE);
+	fake_member(f, FACT_DESC_STATE, 0, 8);
+	fake_member(f, FACT_DESC_BEGIN, 8, 8);
+	fake_member(f, FACT_DESC_NEXT, 16, 8);
+	fake_number(f, FACT_DESC_COMMITTED, 1);
+	fake_number(f, FACT_DESC_FINALIZED, 2);
+	fake_type(f, FACT_INFO, FAKE_INFO_SIZE);
+	fake_member(f, FACT_INFO_SEQ, 0, 8);
+	fake_member(f, FACT_INFO_TIME, 8, 8);
+	fake_member(f, FACT_INFO_TEXT_LEN, 16, 2);
+	fake_member(f, FACT_INFO_FACILITY, 18, 1);
+	fake_member(f, FACT_INFO_LEVEL, 19, 1);
+	f->facts[FACT_INFO_LEVEL].bit_offset = 5;
+	f->facts[FACT_INFO_LEVEL].bit_size = 3;
+	fake_member(f, FACT_INFO_CALLER, 20, 4);
+}
+
+static inline void fake_facts(struct fake_kernel *f)
+{
+	fake_symbol(f, FACT_TEXT, 0, 0);
+	f->facts[FACT_BUILD_ID] = (struct layout_answer){ .found = true, .value = FAKE_TEXT + FAKE_ID, .size = 20 };
+	fake_symbol(f, FACT_PHYS_BASE, FAKE_PHYS_BASE, 8);
+	fake_symbol(f, FACT_TOP_TABLE, FAKE_PGD, 0x1000);
+	fake_symbol(f, FACT_VMCOREINFO_DATA, FAKE_VMCOREINFO_DATA, 8);
+	fake_symbol(f, FACT_VMCOREINFO_SIZE, FAKE_VMCOREINFO_SIZE, 8);
+	fake_symbol(f, FACT_PER_CPU_OFFSET, FAKE_PER_CPU_OFFSET, 16);
+	fake_symbol(f, FACT_NR_CPU_IDS, FAKE_NR_CPU_IDS, 4);
+	fake_facts_of_tasks(f);
+	fake_facts_of_log(f);
+}
+
+/* The image by one large page, the direct map by small ones. */
+static inline void fake_tables(struct fake_kernel *f)
+{
+	uint64_t text = FAKE_TEXT + f->slide, direct = FAKE_DIRECT + f->phys;
+
+	fake_put64(f, FAKE_PGD + 511 * 8, (f->phys + FAKE_PUD) | 3);
+	fake_put64(f, FAKE_PUD + (text >> 30 & 511) * 8, (f->phys + FAKE_PMD) | 3);
+	fake_put64(f, FAKE_PMD + (text >> 21 & 511) * 8, f->phys | 0x83);
+	fake_put64(f, FAKE_PGD + (direct >> 39 & 511) * 8, (f->phys + FAKE_DIRECT_PUD) | 3);
+	fake_put64(f, FAKE_DIRECT_PUD + (direct >> 30 & 511) * 8, (f->phys + FAKE_DIRECT_PMD) | 3);
+	fake_put64(f, FAKE_DIRECT_PMD + (direct >> 21 & 511) * 8, (f->phys + FAKE_DIRECT_PT) | 3);
+	for (size_t i = 0; i < FAKE_SIZE / 4096; i++)
+		fake_put64(f, FAKE_DIRECT_PT + i * 8, (f->phys + i * 4096) | UINT64_C(0x8000000000000003));
+}
+
+static inline void fake_vmcoreinfo(struct fake_kernel *f)
+{
+	int n = snprintf((char *)f->image + FAKE_VMCOREINFO, 0x1000,
+			 "OSRELEASE=6.1.0-fake\nBUILD-ID=%s\nKERNELOFFSET=%llx\n", FAKE_BUILD_ID,
+			 (unsigned long long)f->slide);
+
+	fake_put64(f, FAKE_VMCOREINFO_DATA, fake_direct(f, FAKE_VMCOREINFO));
+	fake_put64(f, FAKE_VMCOREINFO_SIZE, (uint64_t)n);
+}
+
+/* Puts the node at `at` between the list's last and its head. */
+static inline void fake_list_add(struct fake_kernel *f, size_t at, uint64_t address, size_t head, uint64_t head_address,
+				 size_t last)
+{
+	uint64_t last_address = fake_get64(f, head + 8);
+
+	fake_put64(f, at, head_address);
+	fake_put64(f, at + 8, last_address);
+	fake_put64(f, last, address);
+	fake_put64(f, head + 8, address);
+}
+
+static inline size_t fake_task_at(uint32_t i)
+{
+	return FAKE_TASKS + (size_t)i * FAKE_TASK_SIZE;
+}
+
+/* Of an address in the direct map, or in the image. */
+static inline size_t fake_offset(const struct fake_kernel *f, uint64_t address)
+{
+	return (size_t)(address >= FAKE_MAP ? address - FAKE_TEXT - f->slide : address - FAKE_DIRECT - f->phys);
+}
+
+/* A thread of the process `leader`, which is its own number for a leader. Returns where it is in the image. */
+static inline size_t fake_thread(struct fake_kernel *f, uint32_t leader, const char *comm)
+{
+	uint32_t i = f->tasks++;
+	size_t at = fake_task_at(i), shared = FAKE_SIGNALS + (size_t)leader * FAKE_SIGNAL_SIZE;
+	size_t head = shared + FAKE_SIGNAL_HEAD, last;
+
+	if (i >= FAKE_TASKS_MAX)
+		abort();
+	snprintf((char *)f->image + at + FAKE_TASK_COMM, 16, "%s", comm);
+	fake_put32(f, at + FAKE_TASK_PID, i + 1);
+	fake_put32(f, at + FAKE_TASK_TGID, leader + 1);
+	fake_put32(f, at + FAKE_TASK_STATE, 1);
+	fake_put32(f, at + FAKE_TASK_CPU, i % 2);
+	fake_put64(f, at + FAKE_TASK_RUNTIME, 1000);
+	fake_put64(f, at + FAKE_TASK_MM, fake_direct(f, FAKE_MM));
+	fake_put64(f, at + FAKE_TASK_REAL_PARENT, FAKE_TEXT + f->slide + FAKE_INIT_TASK);
+	fake_put64(f, at + FAKE_TASK_REAL_CRED, fake_direct(f, FAKE_CRED));
+	fake_put64(f, at + FAKE_TASK_SIGNAL, fake_direct(f, shared));
+	if (leader == i) {
+		fake_put64(f, head, fake_direct(f, head));
+		fake_put64(f, head + 8, fake_direct(f, head));
+		fake_put64(f, shared + FAKE_SIGNAL_RUNTIME, 10);
+	}
+	last = fake_offset(f, fake_get64(f, head + 8));
+	fake_list_add(f, at + FAKE_TASK_THREAD_NODE, fake_direct(f, at + FAKE_TASK_THREAD_NODE), head,
+		      fake_direct(f, head), last);
+	return at;
+}
+
+static inline size_t fake_process(struct fake_kernel *f, const char *comm)
+{
+	size_t at = fake_thread(f, f->tasks, comm), head = FAKE_INIT_TASK + FAKE_TASK_TASKS;
+
+	fake_list_add(f, at + FAKE_TASK_TASKS, fake_direct(f, at + FAKE_TASK_TASKS), head, FAKE_TEXT + f->slide + head,
+		      fake_offset(f, fake_get64(f, head + 8)));
+	return at;
+}
+
+/* A record at the end of the log. state: of its descriptor. */
+static inline void fake_record(struct fake_kernel *f, unsigned int level, const char *text, size_t len,
+			       unsigned int state)
+{
+	uint64_t count = 1 << FAKE_LOG_COUNT_BITS, size = 1 << FAKE_LOG_SIZE_BITS, id = f->records,
+		 block = (8 + len + 7) / 8 * 8, begin = f->text, at, info = FAKE_INFOS + id % count * FAKE_INFO_SIZE,
+		 desc = FAKE_DESCS + id % count * FAKE_DESC_SIZE;
+
+	/* A block that doesn't fit before the end is at the start. */
+	at = begin % size;
+	if (at + block > size) {
+		at = 0;
+		f->text = (begin / size + 1) * size;
+	}
+	f->text += block;
+	fake_put64(f, FAKE_DATA + at, id);
+	memcpy(f->image + FAKE_DATA + at + 8, text, len);
+	fake_put64(f, desc, id | (uint64_t)state << 62);
+	fake_put64(f, desc + 8, begin);
+	fake_put64(f, desc + 16, f->text);
+	fake_put64(f, info, id);
+	fake_put64(f, info + 8, (id + 1) * 1000000);
+	f->image[info + 16] = (uint8_t)len;
+	f->image[info + 17] = (uint8_t)(len >> 8);
+	f->image[info + 19] = (uint8_t)(level << 5);
+	fake_put64(f, FAKE_RING + 24, id);
+	fake_put64(f, FAKE_RING + 32, id >= count ? id - (count - 1) : 0);
+	f->records++;
+}
+
+/* At this physical address (a border of 2 MiB), with this slide. */
+static inline struct fake_kernel *fake_create(uint64_t phys, uint64_t slide)
+{
+	struct fake_kernel *f = xcalloc(1, sizeof(*f));
+	uint64_t head;
+
+	f->phys = phys;
+	f->slide = slide;
+	fake_facts(f);
+	for (size_t i = 0; i < 20; i++)
+		f->image[FAKE_ID + i] = (uint8_t)(i % 16 * 0x11);
+	fake_tables(f);
+	fake_put64(f, FAKE_PHYS_BASE, phys - (FAKE_TEXT - FAKE_MAP) - slide);
+	fake_vmcoreinfo(f);
+	head = FAKE_TEXT + slide + FAKE_INIT_TASK + FAKE_TASK_TASKS;
+	fake_put64(f, FAKE_INIT_TASK + FAKE_TASK_TASKS, head);
+	fake_put64(f, FAKE_INIT_TASK + FAKE_TASK_TASKS + 8, head);
+	fake_put32(f, FAKE_NR_CPU_IDS, 2);
+	for (size_t cpu = 0; cpu < 2; cpu++)
+		fake_put64(f, FAKE_PER_CPU_OFFSET + cpu * 8, fake_direct(f, FAKE_PER_CPU + cpu * 0x1000));
+	fake_put32(f, FAKE_CRED + FAKE_CRED_EUID, 1000);
+	for (size_t i = 0; i < 4; i++) {
+		size_t counter = FAKE_MM + FAKE_MM_RSS + i * FAKE_COUNTER_SIZE;
+
+		fake_put64(f, counter + FAKE_COUNTER_COUNT, 10);
+		fake_put64(f, counter + FAKE_COUNTER_COUNTERS, i * 4);
+		fake_put32(f, FAKE_PER_CPU + i * 4, 3);
+		fake_put32(f, FAKE_PER_CPU + 0x1000 + i * 4, (uint32_t)-1);
+	}
+	fake_put64(f, FAKE_PRB, fake_direct(f, FAKE_RING));
+	fake_put32(f, FAKE_RING, FAKE_LOG_COUNT_BITS);
+	fake_put64(f, FAKE_RING + 8, fake_direct(f, FAKE_DESCS));
+	fake_put64(f, FAKE_RING + 16, fake_direct(f, FAKE_INFOS));
+	fake_put32(f, FAKE_RING + 48, FAKE_LOG_SIZE_BITS);
+	fake_put64(f, FAKE_RING + 56, fake_direct(f, FAKE_DATA));
+	fake_put64(f, FAKE_DESCS, UINT64_C(3) << 62);
+	return f;
+}
+
+/* Its memory; what is put into the image later is in it too. */
+static inline struct mem *fake_mem(const struct fake_kernel *f)
+{
+	const struct mem_range range = { f->phys, FAKE_SIZE, 0 };
+	struct mem *m = NULL;
+
+	if (mem_open_buffer(f->image, FAKE_SIZE, &range, 1, &m))
+		abort();
+	return m;
+}
