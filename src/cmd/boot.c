@@ -183,9 +183,23 @@ static void record_foreign(struct vm_record *r, const struct foreign *f)
 }
 
 /*
- * vmlinux through PVH is the fast way in, bzImage through its decompressor the one that always works: KASLR is chosen
- * there, and before Linux 6.9 a kernel with KASAN checks its accesses in the code behind the PVH entry already, when there
- * is no shadow memory yet, and triple faults.
+ * What has the compiler put calls into all code. Before Linux 6.9 that includes the code behind the PVH entry, which runs
+ * before there is shadow memory (KASAN: a triple fault) or per-CPU data (KCSAN: some bytes elsewhere are overwritten).
+ */
+static bool is_instrumented(const char *config)
+{
+	static const char *const instrumenting[] = { "KASAN", "KCSAN", "KCOV" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(instrumenting); i++) {
+		if (configuration_has(config, instrumenting[i]))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * vmlinux through PVH is the fast way in, bzImage through its decompressor the one that always works, and where KASLR is
+ * chosen.
  */
 static struct err *choose_kernel(const struct config *cfg, const struct manifest *m, char **ret)
 {
@@ -194,8 +208,7 @@ static struct err *choose_kernel(const struct config *cfg, const struct manifest
 
 	TRY(configuration_read(m->out, &config));
 	text = buf_str(&config);
-	*ret = xstrdup(config_bool(cfg, OPT_VM_KASLR) || !configuration_has(text, "PVH") ||
-				       configuration_has(text, "KASAN")
+	*ret = xstrdup(config_bool(cfg, OPT_VM_KASLR) || !configuration_has(text, "PVH") || is_instrumented(text)
 			       ? m->bzimage
 			       : m->vmlinux);
 	return NULL;

@@ -62,7 +62,7 @@ boot kasan lockdep ubsan kmemleak btf
 # KASAN comes last: the taint of its report turns lockdep off.
 insert abba 'possible circular locking dependency detected'
 insert shift 'UBSAN: shift-out-of-bounds in .*shift\.c'
-run guest 'insmod /tmp/leak.ko && rmmod leak; sleep 6
+run guest 'insmod /tmp/leak.ko; sleep 6
 for i in 1 2 3; do echo scan >/sys/kernel/debug/kmemleak; sleep 2; done; cat /sys/kernel/debug/kmemleak'
 expect_match 'leak is reported' 'unreferenced object 0x'
 expect_match 'with who allocated it' 'leak_init'

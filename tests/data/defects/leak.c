@@ -2,7 +2,8 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 
-static int __init leak_init(void)
+/* Not __init: its name is asked for when it would be gone. */
+static int leak_init(void)
 {
 	for (int i = 0; i < 16; i++) {
 		if (!kmalloc(3000, GFP_KERNEL))
