@@ -29,7 +29,8 @@ DEFINE_CLEANUP(struct config *, config_destroy);
 
 /*
  * Reads one file. An unknown section or name, or a bad value: ERR_USAGE that names file, line, what was expected and
- * the nearest name.
+ * the nearest name. ERR_USAGE, too, for one that belongs to another user, unless to root or named by KTB_TRUST, or that
+ * everybody can write.
  */
 struct err *config_load_file(struct config *c, const char *path) err_must_check;
 /* The same from memory; path is for messages and for relative paths. Pure: this is what is fuzzed. */

@@ -2,9 +2,12 @@
  * inih reads the lines and knows sections, comments and continuations; the table in options.def knows what may stand
  * there. inih's handler is not told the line's number in every build of the library, so our reader counts.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <ini.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/fs.h"
@@ -254,11 +257,58 @@ struct err *config_parse(struct config *c, const char *path, const char *data, s
 	return NULL;
 }
 
+/* Who became root by sudo still trusts himself. */
+static bool is_ours(uid_t owner)
+{
+	const char *sudo = getenv("SUDO_UID");
+	uint64_t uid = 0;
+
+	if (owner == 0 || owner == geteuid())
+		return true;
+	if (geteuid() != 0 || !sudo)
+		return false;
+	err_ignore(parse_u64(sudo, UINT32_MAX, &uid));
+	return owner == (uid_t)uid;
+}
+
+/*
+ * A ktb.conf names programs to run, and is found in any folder above: /tmp/ktb.conf must not make its author us. What is
+ * asked is the file that was opened, so that it can't be another one a moment later.
+ */
+static struct err *check_trust(int fd, const char *path)
+{
+	const char *trusted = getenv("KTB_TRUST");
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_os(errno, "look at %s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_create(ERR_USAGE, "%s is not a regular file", path);
+	if (trusted && streq(trusted, path))
+		return NULL;
+	if (!is_ours(st.st_uid))
+		return err_create(
+			ERR_USAGE,
+			"%s belongs to user %u, not to you, and could make ktb run anything; if you have read "
+			"it and trust it, set KTB_TRUST=%s",
+			path, (unsigned int)st.st_uid, path);
+	if (st.st_mode & S_IWOTH)
+		return err_create(ERR_USAGE,
+				  "%s can be written by everybody, and could make ktb run anything; chmod o-w it",
+				  path);
+	return NULL;
+}
+
 struct err *config_load_file(struct config *c, const char *path)
 {
+	/* What is no file must not hold us up. */
+	_cleanup_(close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
 
-	TRY(read_file(path, CONFIG_FILE_MAX, &b));
+	if (fd < 0)
+		return err_os(errno, "open %s", path);
+	TRY(check_trust(fd, path));
+	TRY(read_fd(fd, path, CONFIG_FILE_MAX, &b));
 	return config_parse(c, path, buf_str(&b), b.len);
 }
 

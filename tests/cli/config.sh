@@ -49,6 +49,39 @@ expect_status "the user's file is read too" 2
 expect_error 'and named' "user/ktb/ktb\.conf:2: no option 'cpuz'"
 rm "$tmp/user/ktb/ktb.conf"
 
+# --- Whose it is ---
+
+if [ "$(id -u)" = 0 ]; then
+	chown 65534 "$tmp/project/ktb.conf"
+	run "$KTB" list
+	expect_status "another user's file is refused" 2
+	expect_error 'with what it could do, and the way out' \
+		'^ktb: (.*/project/ktb\.conf) belongs to user 65534, .* anything; .* set KTB_TRUST=/.*/project/ktb\.conf$'
+	run env KTB_TRUST="$tmp/project/ktb.conf" "$KTB" list
+	expect_status 'one that is trusted is read' 0
+	run env KTB_TRUST="$tmp/ktb.conf" "$KTB" list
+	expect_status 'but no other' 2
+	run env SUDO_UID=65534 "$KTB" list
+	expect_status 'by sudo one reads what was his before' 0
+	run env SUDO_UID=65533 "$KTB" list
+	expect_status 'and what was another one'"'"'s not' 2
+	chown 0 "$tmp/project/ktb.conf"
+else
+	skip "another user's file" 'only root can make one'
+fi
+chmod o+w "$tmp/project/ktb.conf"
+run "$KTB" list
+expect_status 'a file that everybody can write is refused' 2
+expect_error 'with the remedy' 'chmod o-w'
+chmod o-w "$tmp/project/ktb.conf"
+mv "$tmp/project/ktb.conf" "$tmp/project/kept"
+mkfifo "$tmp/project/ktb.conf"
+run timeout 10 "$KTB" list
+expect_status 'a FIFO is not waited for' 2
+expect_error 'but named' 'ktb\.conf is not a regular file'
+rm "$tmp/project/ktb.conf"
+mv "$tmp/project/kept" "$tmp/project/ktb.conf"
+
 # wrong NAME REGEX ARGUMENT...: this command line is refused with such a message.
 wrong()
 {
