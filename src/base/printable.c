@@ -39,3 +39,11 @@ void printable_append(struct buf *b, const char *s, size_t n)
 		n -= len;
 	}
 }
+
+char *printable(const char *s, size_t n)
+{
+	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+
+	printable_append(&b, s, n);
+	return xstrdup(buf_str(&b));
+}

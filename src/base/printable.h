@@ -12,3 +12,6 @@
  * terminals obey), and what is no UTF-8.
  */
 void printable_append(struct buf *b, const char *s, size_t n);
+
+/* The same as a string, which the caller frees. */
+char *printable(const char *s, size_t n);

@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 
 #include "base/log.h"
+#include "base/printable.h"
 #include "base/rows.h"
 #include "cmd/build.h"
 #include "cmd/cmd.h"
@@ -64,13 +65,6 @@ static const char *colour_of(enum doctor_status status)
 	return "\033[2m";
 }
 
-/* What is not printable, such as what a guest wrote, is shown as a dot. */
-static void print_word(const char *word, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		putchar((unsigned char)word[i] < ' ' || word[i] == 0x7f ? '.' : word[i]);
-}
-
 /* Prints text, its further lines from the column on, broken at spaces where it would pass the width (0: never). */
 static void print_wrapped(const char *text, size_t column, size_t width)
 {
@@ -78,6 +72,7 @@ static void print_wrapped(const char *text, size_t column, size_t width)
 
 	while (*text) {
 		size_t word = strcspn(text, " \n");
+		_cleanup_(free) char *shown = NULL;
 
 		if (at > column && width && at + 1 + word > width) {
 			printf("\n%*s", (int)column, "");
@@ -86,7 +81,8 @@ static void print_wrapped(const char *text, size_t column, size_t width)
 			putchar(' ');
 			at++;
 		}
-		print_word(text, word);
+		shown = printable(text, word);
+		fputs(shown, stdout);
 		at += word;
 		text += word;
 		if (*text == '\n') {

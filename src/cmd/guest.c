@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/printable.h"
 #include "base/stream.h"
 #include "config/config.h"
 #include "guest/frame.h"
@@ -38,6 +39,7 @@ enum {
 	UP_TICKS = 240, /* for it to be up */
 	SOCKET_BACKLOG_MAX = 256 << 10,
 	TEXT_MAX = 64 << 10,
+	TOLD_MAX = 256, /* of what could not be done */
 	SIGPIPE_STATUS = 128 + SIGPIPE,
 };
 
@@ -275,21 +277,9 @@ static void send_size(const struct session *s)
 
 /* --- Frames --- */
 
-/* What the guest says may not reach the terminal as it is. */
-static char *printable(const char *text, size_t len)
-{
-	char *clean = xstrndup(text, MIN(len, (size_t)256));
-
-	for (char *p = clean; *p; p++) {
-		if (*p < ' ' || *p > '~')
-			*p = '?';
-	}
-	return clean;
-}
-
 static void explain_failure(struct session *s, const struct frame_end *end)
 {
-	_cleanup_(free) char *what = printable(end->text, end->text_len);
+	_cleanup_(free) char *what = printable(end->text, MIN(end->text_len, TOLD_MAX));
 	int number = end->value < 4096 ? (int)end->value : EPROTO;
 
 	log_error("in the guest: can't %s: %s", what, strerror(number));

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/printable.h"
 #include "base/process.h"
 #include "base/progress.h"
 #include "cmd/cmd.h"
@@ -30,10 +31,11 @@ struct local {
 
 static void report(const char *text, void *user)
 {
+	_cleanup_(free) char *shown = printable(text, strlen(text));
 	struct progress *p = user;
 
 	progress_clear(p);
-	log_warn("%s", text);
+	log_warn("%s", shown);
 }
 
 static void show_progress(uint64_t bytes, const char *name, uint64_t size, void *user)
@@ -42,9 +44,12 @@ static void show_progress(uint64_t bytes, const char *name, uint64_t size, void 
 	uint64_t ns = now_ns() - p->start_ns;
 	unsigned long long rate = (unsigned long long)(bytes / MIB * NSEC_PER_SEC / (ns ? ns : 1));
 
+	_cleanup_(free) char *shown = NULL;
+
 	if (ns < PROGRESS_AFTER_S * NSEC_PER_SEC || !p->terminal)
 		return;
-	progress_update(p, "%llu MB, %llu MB/s  %s (%llu MB)", (unsigned long long)(bytes / MIB), rate, name,
+	shown = printable(name, strlen(name));
+	progress_update(p, "%llu MB, %llu MB/s  %s (%llu MB)", (unsigned long long)(bytes / MIB), rate, shown,
 			(unsigned long long)(size / MIB));
 }
 
@@ -106,20 +111,18 @@ static struct err *start_local(const struct local *l, struct process *p, int *re
 	return e;
 }
 
-/* What the worker in the guest had to say. */
+/* What the worker in the guest had to say; none of what comes from there may reach the terminal as it is. */
 static void show_text(const struct buf *text)
 {
 	_cleanup_(strv_deinit) struct strv lines = STRV_INIT;
 	_cleanup_(free) char *copy = xstrndup(buf_str(text), text->len);
 	char *rest = copy, *line;
 
-	for (char *p = copy; *p; p++) {
-		if ((*p < ' ' && *p != '\n') || *p == 0x7f)
-			*p = '?';
-	}
 	while ((line = strsep(&rest, "\n"))) {
+		_cleanup_(free) char *shown = printable(line, strlen(line));
+
 		if (*line)
-			log_warn("in the guest: %s", line);
+			log_warn("in the guest: %s", shown);
 	}
 }
 

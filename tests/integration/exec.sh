@@ -225,6 +225,10 @@ files()
 	expect_status "$version: pull it" 0
 	expect_error "$version: a link that leads outside is left out" 'left out: back/tree/outside.*/etc/passwd'
 	rm tree/outside
+	guest sh -c 'mkdir -p /tmp/hostile && ln -sf "/$(printf "\\033]0;mine\\007\\033[2J")" /tmp/hostile/link'
+	run "$KTB" pull /tmp/hostile back
+	expect_error "$version: what it would do to the terminal is shown instead" 'to /\\x1b]0;mine\\x07\\x1b\[2J'
+	rm -rf back/hostile
 	expect_equal "$version: all is as it was" "$(listing back/tree)" "$(listing tree)"
 	expect "$version: to the byte" diff -r back/tree tree
 	run "$KTB" push random /tmp/new

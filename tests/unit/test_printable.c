@@ -13,9 +13,11 @@
 static void expect_shown(const char *bytes, size_t n, const char *shown)
 {
 	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+	_cleanup_(free) char *text = printable(bytes, n);
 
 	printable_append(&b, bytes, n);
 	assert_string_equal(buf_str(&b), shown);
+	assert_string_equal(text, shown);
 }
 
 #define EXPECT(bytes, shown) expect_shown(bytes, sizeof(bytes) - 1, shown)
