@@ -56,6 +56,7 @@ static struct value option_value(const struct option *o, enum command_id command
 	case OPTION_TYPE_PATH:
 	case OPTION_TYPE_PATH_OR_URL:
 	case OPTION_TYPE_PATH_LIST:
+	case OPTION_TYPE_PROGRAM:
 		v.kind = WORD_FILE;
 		break;
 	case OPTION_TYPE_STRING:

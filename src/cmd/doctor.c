@@ -14,9 +14,8 @@
 static struct err *look_at_gdb(const struct config *cfg, struct doctor_gdb *ret)
 {
 	_cleanup_(gdb_program_deinit) struct gdb_program p = GDB_PROGRAM_INIT;
-	const char *name = config_string(cfg, OPT_GDB_PROGRAM);
 
-	TRY(gdb_program_find(name ? name : options[OPT_GDB_PROGRAM].def, &p));
+	TRY(gdb_program_find(config_string(cfg, OPT_GDB_PROGRAM), &p));
 	*ret = (struct doctor_gdb){ steal(&p.path), p.major, p.python };
 	return NULL;
 }

@@ -68,6 +68,9 @@ struct err *config_value_set(struct config_value *v, const struct option *o, con
 			TRY(strv_split_quoted(&words, s));
 		else
 			strv_add(&words, s);
+		/* Such as a variable of the shell that isn't set. As a path it would be the working folder. */
+		if (!split_lists && !*s)
+			return err_create(ERR_USAGE, "it is empty; expected %s", o->arg);
 		for (size_t i = 0; i < words.n; i++)
 			strv_take(&v->list, o->type == OPTION_TYPE_LIST ? xstrdup(words.v[i])
 									: path_absolute(words.v[i], folder));
@@ -80,6 +83,10 @@ struct err *config_value_set(struct config_value *v, const struct option *o, con
 		break;
 	case OPTION_TYPE_PATH_OR_URL:
 		is_path = *s && !is_url(s);
+		break;
+	case OPTION_TYPE_PROGRAM:
+		if (!*s)
+			return err_create(ERR_USAGE, "it is empty; expected %s", o->arg);
 		break;
 	case OPTION_TYPE_STRING:
 		break;

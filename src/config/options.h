@@ -15,6 +15,7 @@ enum option_type {
 	OPTION_TYPE_CHOICE,
 	OPTION_TYPE_CHOICE_OR_PATH, /* one of the words, or a path as above */
 	OPTION_TYPE_PATH_OR_URL,    /* a path as above, or an http or https address */
+	OPTION_TYPE_PROGRAM,        /* a name to be looked for on PATH, or a path; never empty */
 	OPTION_TYPE_LIST,           /* adds to what is there; in a file split at white space, with shell quoting */
 	OPTION_TYPE_PATH_LIST,
 };

@@ -36,6 +36,8 @@ refused 'bad choice' '[vm]
 accel = xen' "ktb\.conf:2: accel: 'xen' is not one of auto\|kvm\|tcg"
 refused 'bad switch' '[vm]
 kaslr = perhaps' "ktb\.conf:2: kaslr: 'perhaps' is neither yes nor no"
+refused 'no program' '[gdb]
+program =' "ktb\\.conf:2: program: it is empty"
 refused 'no line of a configuration' '[vm]
 memory 4G' 'ktb\.conf:2: expected \[section\] or name = value'
 
@@ -99,6 +101,9 @@ wrong 'unknown option' '^ktb: unknown option --memroy; did you mean --memory\?$'
 wrong 'option of another command' '^ktb: --memory means nothing to this command' list --memory 1G
 wrong 'value missing' '^ktb: --memory needs a value: SIZE' vm --memory
 wrong 'value bad' "^ktb: --cpus: 'two' is not a number" vm --cpus=two
+wrong 'no program' '^ktb: --program: it is empty; expected PROGRAM$' gdb --program ''
+wrong 'no QEMU' '^ktb: --qemu: it is empty; expected PROGRAM$' vm --qemu=
+wrong 'an empty list item' '^ktb: --share: it is empty; expected HOST' vm --share ''
 wrong 'short option unknown' '^ktb: unknown option -Z' vm -Z
 wrong 'unknown command' "^ktb: no command 'bulid'; did you mean 'build'\?\$" bulid
 wrong 'help of an unknown command' "^ktb: no command 'bulid'; did you mean 'build'\?\$" help bulid
