@@ -15,6 +15,8 @@
 #include "base/sock.h"
 #include "vm/image_header.h"
 
+enum { CHAIN_MAX = 16 };
+
 #define DEFAULT_INIT "/sbin/init"
 
 static struct err *check_folder(const char *flag, const char *path, bool writable)
@@ -58,32 +60,65 @@ static struct err *prepare_shares(const struct strv *list, struct attach *a)
 	return NULL;
 }
 
-static struct err *check_image(const struct disk *d)
+static struct err *read_header(int fd, const char *path, struct image_header *ret)
 {
-	_cleanup_(close) int fd = open(d->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	_cleanup_(image_header_deinit) struct image_header header = { .backing = NULL };
 	_cleanup_(free) char *start = xmalloc(IMAGE_HEADER_MAX);
+	ssize_t n = pread(fd, start, IMAGE_HEADER_MAX, 0);
+
+	if (n < 0)
+		return err_os(errno, "--image: read %s", path);
+	return err_wrap(image_header_parse(start, (size_t)n, ret), "--image: %s", path);
+}
+
+static struct err *open_image(const char *path, int *ret)
+{
+	_cleanup_(close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
-	ssize_t n;
 
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-		return err_create(ERR_NOT_FOUND, "--image: there is no file %s", d->path);
+		return err_create(ERR_NOT_FOUND, "--image: there is no file %s", path);
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_os(errno, "--image: open %s", d->path);
+		return err_os(errno, "--image: open %s", path);
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		return err_create(ERR_USAGE, "--image: %s is neither a file nor a disk", d->path);
+		return err_create(ERR_USAGE, "--image: %s is neither a file nor a disk", path);
+	*ret = steal_fd(&fd);
+	return NULL;
+}
+
+/* The image, and what it is based on, down to the last one: each names the next. */
+static struct err *check_chain(const struct disk *d, unsigned int depth)
+{
+	_cleanup_(image_header_deinit) struct image_header header = { .backing = NULL };
+	_cleanup_(free) char *folder = NULL, *backing = NULL;
+	_cleanup_(close) int fd = -1;
+	struct disk next = { .readonly = true, .format_given = true };
+
+	if (depth > CHAIN_MAX)
+		return err_create(ERR_USAGE, "--image: %s is more than %d images away, or based on itself", d->path,
+				  CHAIN_MAX);
+	TRY(open_image(d->path, &fd));
+	TRY(read_header(fd, d->path, &header));
+	TRY(image_header_check(&header, d));
+	if (!header.backing)
+		return NULL;
+	log_info("%s is based on %s", d->path, header.backing);
+	folder = xstrndup(d->path, (size_t)(strrchr(d->path, '/') - d->path));
+	backing = path_absolute(header.backing, folder);
+	next.path = backing;
+	next.format = streq(header.backing_format, "raw") ? DISK_RAW : DISK_QCOW2;
+	return check_chain(&next, depth + 1);
+}
+
+static struct err *check_image(const struct disk *d)
+{
+	_cleanup_(close) int fd = -1;
+
+	TRY(open_image(d->path, &fd));
 	if (!d->readonly && !d->snapshot && access(d->path, W_OK) < 0)
 		return err_append(err_os(errno, "--image: write to %s", d->path),
 				  "; add :ro or :snapshot to leave it as "
 				  "it is");
-	n = pread(fd, start, IMAGE_HEADER_MAX, 0);
-	if (n < 0)
-		return err_os(errno, "--image: read %s", d->path);
-	TRY(err_wrap(image_header_parse(start, (size_t)n, &header), "--image: %s", d->path));
-	TRY(image_header_check(&header, d));
-	if (header.backing)
-		log_info("%s is based on %s", d->path, header.backing);
-	return NULL;
+	return check_chain(d, 0);
 }
 
 static struct err *prepare_disks(const struct strv *list, struct attach *a)

@@ -126,6 +126,12 @@ static struct err *check_backing(const struct image_header *h, const struct disk
 			"guess from what a guest may have written; record it: qemu-img rebase -u -b %s -F "
 			"raw|qcow2 %s",
 			d->path, h->backing, h->backing, d->path);
+	if (!streq(h->backing_format, "raw") && !streq(h->backing_format, "qcow2"))
+		return err_create(
+			ERR_USAGE,
+			"--image %s: it is based on %s, whose format is %s; ktb only follows raw and qcow2. Copy all "
+			"of it into one image: qemu-img convert -O qcow2 %s NEW.qcow2",
+			d->path, h->backing, h->backing_format, d->path);
 	return NULL;
 }
 

@@ -92,6 +92,17 @@ refused 125 'an image that is not there' 'no file .*/none' --image none
 refused 2 'a folder as an image' 'neither a file nor a disk' --image data
 refused 2 'a raw image that begins as qcow2 does' 'say which it is' --image lying.img
 refused 2 'a raw image named qcow2' 'no qcow2 image' --image raw.img:qcow2
+mkdir chain
+qemu-img create -q -f qcow2 chain/bottom.qcow2 1M
+qemu-img create -q -f qcow2 -F qcow2 -b bottom.qcow2 chain/middle.qcow2
+qemu-img create -q -f qcow2 -F qcow2 -b middle.qcow2 chain/top.qcow2
+run "$KTB" vm --print-command --image chain/top.qcow2
+expect_status 'an image on an image on an image' 0
+qemu-img rebase -q -u -F raw -b nbd://127.0.0.1/x chain/bottom.qcow2
+refused 2 'what leads out at the bottom' 'chain/bottom.qcow2: it is based on .nbd:.*no plain file' --image chain/top.qcow2
+qemu-img rebase -q -u -F qcow2 -b top.qcow2 chain/bottom.qcow2
+refused 2 'a circle' 'based on itself' --image chain/top.qcow2
+rm -r chain
 refused 2 'a disk as root, without disks' '--image' --root /dev/vda
 refused 125 'a root that is not there' 'no folder .*/none' --root none
 refused 2 'an init without a root' 'no --root' --init /sbin/init

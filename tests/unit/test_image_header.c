@@ -84,6 +84,8 @@ static void backing_files(void **state)
 	assert_false(accepts(image, DISK_QCOW2, false, "no plain file"));
 	make(image, "nbd://host/x", "raw");
 	assert_false(accepts(image, DISK_QCOW2, false, "no plain file"));
+	make(image, "base.vmdk", "vmdk");
+	assert_false(accepts(image, DISK_QCOW2, false, "only follows raw and qcow2"));
 	make(image, "/base:1.img", "raw");
 	assert_true(accepts(image, DISK_QCOW2, false, ""));
 }
