@@ -401,6 +401,28 @@ static void who_ends_it_meanwhile_gets_no_second_start(void **state)
 	assert_string_equal(v->commands, "qmp_capabilities\nquit\n");
 }
 
+/* --- The sandbox --- */
+
+static void qemu_without_a_sandbox_is_started_without(void **state)
+{
+	struct vm *v = *state;
+
+	start(v, "box: stderr qemu: -sandbox on: -sandbox support is not enabled in this QEMU\n box: exit 1\n"
+		 "greet\n" INIT_UP POWEROFF);
+	expect_end(v, 0);
+	expect_said(v, "started with tcg");
+	assert_string_equal(v->commands, "qmp_capabilities\nquit\n");
+}
+
+static void it_is_tried_once(void **state)
+{
+	struct vm *v = *state;
+
+	start(v, "stderr qemu: -sandbox on: no such option\n exit 1");
+	expect_end(v, FAILED);
+	expect_said(v, "ended before the VM ran (exit status 1); it said:\nqemu: -sandbox on: no such option");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -433,6 +455,8 @@ int main(void)
 		SUPERVISED(kvm_that_fails_later_is_the_end),
 		SUPERVISED(kvm_that_was_demanded_is_not_replaced),
 		SUPERVISED(who_ends_it_meanwhile_gets_no_second_start),
+		SUPERVISED(qemu_without_a_sandbox_is_started_without),
+		SUPERVISED(it_is_tried_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
