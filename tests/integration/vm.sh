@@ -144,7 +144,7 @@ mkfifo "$tmp/in"
 out_pipe=$!
 exec 9>"$tmp/in"
 
-detach a --port auto
+detach a --port auto 3>"$tmp/inherited"
 detach b --port off --kgdb-wait
 detach deaf --port off
 (
@@ -179,6 +179,11 @@ expect_equal 'who listens: ktb, on 127.0.0.1, and nobody else of this VM' \
 		done
 	done)" "$(printf '0100007F:%04X' "$port")"
 
+# A lock or a pipe that its starter had, it must not keep.
+expect_equal 'none of its processes holds what it was started with' \
+	"$(for _p in "$pid" $(tr ' ' '\n' <"/proc/$pid/task/$pid/children"); do
+		find "/proc/$_p/fd" -lname "$tmp/in*"
+	done)" ''
 run ktb_vm --name a --port off
 expect_status 'a name that is taken: status 2' 2
 expect_error 'what to do about it' "a VM named 'a' runs already.*--name.*ktb stop a"
