@@ -249,6 +249,7 @@ static struct err *stop_qemu(struct supervisor *s, int *ret_status)
 	TRY(stream_catch_up(s->messages, MESSAGES_MAX));
 	loop_remove(steal(&s->ended));
 	loop_remove(steal(&s->timer));
+	loop_remove(steal(&s->stop_timer));
 	console_detach(s->console);
 	qmp_destroy(steal(&s->qmp));
 	stream_destroy(steal(&s->init));

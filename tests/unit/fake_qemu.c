@@ -17,6 +17,7 @@
  *	raw TEXT            a line on the QMP socket, as it is
  *	stderr TEXT         a line on stderr
  *	attach TEXT         waits for a debugger that sends TEXT, and leaves
+ *	wait MS
  *	hold, release       stops the supervisor, lets it go on: what is sent between comes to it all at once
  *	exit N, kill        the end
  *
@@ -276,6 +277,8 @@ static void step(const char *line)
 		fprintf(stderr, "%s\n", rest);
 	} else if (strcmp(word, "attach") == 0) {
 		attach(rest);
+	} else if (strcmp(word, "wait") == 0) {
+		usleep((useconds_t)strtoul(rest, NULL, 10) * 1000);
 	} else if (strcmp(word, "hold") == 0) {
 		kill(getppid(), SIGSTOP);
 	} else if (strcmp(word, "release") == 0) {
