@@ -1,7 +1,9 @@
 #include "base/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -76,6 +78,23 @@ void process_keep_only(const int *fds, size_t n)
 		if (keep < 0)
 			return;
 		next = keep + 1;
+	}
+}
+
+void process_keep_inherited_private(void)
+{
+	_cleanup_(closedir) DIR *dir = NULL;
+
+	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
+		return;
+	/* Linux before 5.11, or valgrind. */
+	dir = opendir("/proc/self/fd");
+	for (struct dirent *d; dir && (d = readdir(dir));) {
+		uint64_t fd = 0;
+
+		err_ignore(parse_u64(d->d_name, INT_MAX, &fd));
+		if (fd > STDERR_FILENO)
+			fcntl((int)fd, F_SETFD, FD_CLOEXEC);
 	}
 }
 

@@ -78,3 +78,9 @@ struct err *process_run(const char *const *argv, const char *cwd, const char *co
  * them. Needs Linux 5.9, as pidfds need 5.3.
  */
 void process_keep_only(const int *fds, size_t n);
+
+/*
+ * Has what was inherited beyond 0, 1 and 2 not be passed on to programs that are started from now on: a pipe, a lock or make's
+ * job server would be held by them as long as they run.
+ */
+void process_keep_inherited_private(void);

@@ -136,28 +136,87 @@ static unsigned long long socket_inode(const char *table, uint16_t port, unsigne
 	return 0;
 }
 
+/* An IPv4 address as the tables have it: of a socket for IPv6, in the form that is mapped. */
+static bool is_address(const char *text, const struct sockaddr_in *address)
+{
+	static const char mapped[] = "0000000000000000FFFF0000";
+	char wanted[9];
+	size_t n = strlen(text);
+
+	snprintf(wanted, sizeof(wanted), "%08X", address->sin_addr.s_addr);
+	if (n == strlen(mapped) + strlen(wanted) && strncmp(text, mapped, strlen(mapped)) == 0)
+		text += strlen(mapped);
+	return streq(text, wanted);
+}
+
+/* The socket between the two addresses. */
+static bool find_socket(const char *table, const struct sockaddr_in *local, const struct sockaddr_in *remote,
+			struct sock_peer *ret)
+{
+	_cleanup_(fclose) FILE *f = fopen(table, "re");
+	char line[512], local_text[64], remote_text[64];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		unsigned int local_port, remote_port, uid;
+		unsigned long long inode;
+
+		if (sscanf(line, " %*d: %63[0-9A-F]:%x %63[0-9A-F]:%x %*x %*s %*s %*s %u %*d %llu", local_text,
+			   &local_port, remote_text, &remote_port, &uid, &inode) != 6 ||
+		    local_port != ntohs(local->sin_port) || remote_port != ntohs(remote->sin_port) ||
+		    !is_address(local_text, local) || !is_address(remote_text, remote))
+			continue;
+		*ret = (struct sock_peer){ uid, inode };
+		return true;
+	}
+	return false;
+}
+
+bool sock_tcp_peer(int fd, struct sock_peer *ret)
+{
+	struct sockaddr_in ours, theirs;
+	socklen_t len = sizeof(ours), their_len = sizeof(theirs);
+
+	if (getsockname(fd, (struct sockaddr *)&ours, &len) < 0 ||
+	    getpeername(fd, (struct sockaddr *)&theirs, &their_len) < 0 || theirs.sin_family != AF_INET)
+		return false;
+	/* A socket that nobody has any more is shown with inode 0, and as root's. */
+	return (find_socket("/proc/net/tcp", &theirs, &ours, ret) ||
+		find_socket("/proc/net/tcp6", &theirs, &ours, ret)) &&
+	       ret->inode;
+}
+
 bool sock_port_connected(uint16_t port)
 {
 	return socket_inode("/proc/net/tcp", port, STATE_ESTABLISHED) != 0;
 }
 
-static bool process_has_socket(const char *pid, unsigned long long inode)
+struct err *sock_process_has(const char *pid, unsigned long long inode, bool *ret)
 {
 	_cleanup_(free) char *folder = xasprintf("/proc/%s/fd", pid);
 	_cleanup_(free) char *wanted = xasprintf("socket:[%llu]", inode);
 	_cleanup_(closedir) DIR *dir = opendir(folder);
 
-	for (struct dirent *d; dir && (d = readdir(dir));) {
+	if (!dir && errno != ENOENT && errno != ESRCH)
+		return err_os(errno, "look through %s", folder);
+	*ret = false;
+	for (struct dirent *d; dir && !*ret && (d = readdir(dir));) {
 		char target[64];
 		ssize_t n = readlinkat(dirfd(dir), d->d_name, target, sizeof(target) - 1);
 
 		if (n < 0)
 			continue;
 		target[n] = '\0';
-		if (streq(target, wanted))
-			return true;
+		*ret = streq(target, wanted);
 	}
-	return false;
+	return NULL;
+}
+
+static bool process_has_socket(const char *pid, unsigned long long inode)
+{
+	bool has = false;
+
+	err_ignore(sock_process_has(pid, inode, &has));
+	return has;
 }
 
 char *sock_port_owner(uint16_t port)

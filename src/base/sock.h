@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 
@@ -40,6 +41,21 @@ int sock_accept(int listen_fd, size_t have, size_t max);
  * fails only where another socket listens (socket(7)).
  */
 struct err *sock_port_listening(uint16_t port, bool *ret) err_must_check;
+
+/* Who is at the other end of a TCP connection of this machine with itself. */
+struct sock_peer {
+	uid_t uid;
+	unsigned long long inode; /* of the socket */
+};
+
+/*
+ * The peer of an accepted IPv4 connection. False if no process here has it (any more): one that was closed is not known
+ * to be anybody's. Source: proc(5), /proc/net/tcp and tcp6.
+ */
+bool sock_tcp_peer(int fd, struct sock_peer *ret);
+
+/* Whether a process has a socket open. ERR_OS if that can't be looked up, for it is another user's. */
+struct err *sock_process_has(const char *pid, unsigned long long inode, bool *ret) err_must_check;
 
 /* Whether anyone is connected to a local TCP port over IPv4. */
 bool sock_port_connected(uint16_t port);

@@ -511,6 +511,26 @@ static void report_started(const struct vm_record *r, void *user)
 	close(steal_fd(&starter->report_fd));
 }
 
+/* Whoever gave us a descriptor (a lock, a pipe, make's job server) shall not wait for the VM's end to have it back. */
+static void drop_inherited(const struct boot *b, const struct rundir *dir, const struct starter *starter)
+{
+	const struct kbuild_hold *hold = b->hold->kernel ? &b->hold->kernel->hold : NULL;
+	int rundir_fds[RUNDIR_FDS];
+
+	rundir_all_fds(dir, rundir_fds);
+	const int keep[] = { STDIN_FILENO,
+			     STDOUT_FILENO,
+			     STDERR_FILENO,
+			     rundir_fds[0],
+			     rundir_fds[1],
+			     starter->report_fd,
+			     b->hold->image_fd,
+			     hold ? hold->build_fd : -1,
+			     hold ? hold->source_fd : -1 };
+
+	process_keep_only(keep, ARRAY_SIZE(keep));
+}
+
 /* What goes back through the pipe: "ok", or the code of the error as a letter and its message. */
 static __attribute__((noreturn)) void run_background(struct boot *b, struct rundir *dir, struct starter *starter)
 {
@@ -518,6 +538,7 @@ static __attribute__((noreturn)) void run_background(struct boot *b, struct rund
 	struct err *e;
 
 	setsid();
+	drop_inherited(b, dir, starter);
 	follow_starter(starter);
 	e = leave_terminal(dir);
 	b->params.started = report_started;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/process.h"
 #include "cmd/cmd.h"
 
 /* `ktb -h`, `ktb --help` and `ktb --version` are what everyone tries first. */
@@ -64,6 +65,7 @@ int main(int argc, char **argv)
 
 	/* Whoever writes to a pipe looks at what write(2) says. */
 	sigaction(SIGPIPE, &ignore, NULL);
+	process_keep_inherited_private();
 	e = run(argc, argv, &status);
 	/* A reader that has seen enough, such as head(1), is none's fault. */
 	if (!e && fflush(stdout) == EOF && errno != EPIPE)

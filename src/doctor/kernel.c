@@ -183,6 +183,8 @@ struct err *check_machine(struct doctor *d)
 		.cpus = (unsigned int)MIN(config_number(d->cfg, OPT_VM_CPUS), UINT64_C(1024)),
 		.wait = true,
 		.extra_args = config_list(d->cfg, OPT_VM_QEMU_ARGS),
+		/* A QEMU that has none is started without. */
+		.no_sandbox = true,
 	};
 	int status;
 

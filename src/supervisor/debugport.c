@@ -10,6 +10,24 @@
 #include "base/process.h"
 #include "base/sock.h"
 #include "base/util.h"
+#include "supervisor/debugpeer.h"
+#include "supervisor/packets.h"
+
+/* Who is refused can try as often as it likes. */
+enum { REFUSAL_LOG_S = 10 };
+
+enum refusal {
+	REFUSED_GUEST,
+	REFUSED_OTHER_USER,
+	REFUSED_LANGUAGE,
+	REFUSALS_N,
+};
+
+static const char *const refusals[REFUSALS_N] = {
+	[REFUSED_GUEST] = "it came from a guest, by way of QEMU's network",
+	[REFUSED_OTHER_USER] = "it came from another user of this machine",
+	[REFUSED_LANGUAGE] = "what it said is not GDB's protocol",
+};
 
 struct debugport {
 	struct loop *loop;
@@ -24,6 +42,9 @@ struct debugport {
 	struct loop_source *client_source; /* its first word is awaited */
 	struct process server;
 	struct loop_source *server_source;
+
+	bool told_busy;                    /* of the client that is served: that another one was refused */
+	uint64_t told_refusal[REFUSALS_N]; /* when the log was told of such a one last; 0: never */
 };
 
 static struct err *port_taken(uint16_t port)
@@ -42,6 +63,33 @@ static void drop_waiting_client(struct debugport *d)
 		close(steal_fd(&d->client_fd));
 }
 
+static void tell_refusal(struct debugport *d, enum refusal why)
+{
+	uint64_t now = now_ns(), *told = &d->told_refusal[why];
+
+	if (*told && now - *told < REFUSAL_LOG_S * NSEC_PER_SEC)
+		return;
+	*told = now;
+	log_info("a connection to the debug port was refused: %s", refusals[why]);
+}
+
+static bool is_welcome(struct debugport *d, int client_fd)
+{
+	switch (debugpeer_find(client_fd)) {
+	case DEBUGPEER_WELCOME:
+		return true;
+	case DEBUGPEER_GUEST:
+		tell_refusal(d, REFUSED_GUEST);
+		return false;
+	case DEBUGPEER_OTHER_USER:
+		tell_refusal(d, REFUSED_OTHER_USER);
+		return false;
+	case DEBUGPEER_GONE:
+		return false;
+	}
+	return false;
+}
+
 static struct err *on_first_word(struct loop_source *source, int fd, short revents, void *user)
 {
 	struct debugport *d = user;
@@ -52,8 +100,15 @@ static struct err *on_first_word(struct loop_source *source, int fd, short reven
 		drop_waiting_client(d);
 		return NULL;
 	}
+	/* The stub would look for a packet in whatever comes, a web page's request included. */
+	if (!packets_begin_with(byte)) {
+		tell_refusal(d, REFUSED_LANGUAGE);
+		drop_waiting_client(d);
+		return NULL;
+	}
 	loop_remove(source);
 	d->client_source = NULL;
+	d->told_busy = false;
 	d->callbacks->stop_vm(d->user);
 	return NULL;
 }
@@ -63,16 +118,17 @@ static struct err *on_connection(struct loop_source *source, int fd, short reven
 	static const char busy[] = "ktb: another debugger is attached\n";
 	struct debugport *d = user;
 	const int on = 1;
-	int client_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	_cleanup_(close) int client_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 
 	(void)source;
 	(void)revents;
-	if (client_fd < 0)
+	if (client_fd < 0 || !is_welcome(d, client_fd))
 		return NULL;
 	if (debugport_busy(d)) {
-		log_info("a second debugger was refused: one is attached");
+		if (!d->told_busy)
+			log_info("a second debugger was refused: one is attached");
+		d->told_busy = true;
 		(void)!send(client_fd, busy, sizeof(busy) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-		close(client_fd);
 		return NULL;
 	}
 	/*
@@ -82,8 +138,8 @@ static struct err *on_connection(struct loop_source *source, int fd, short reven
 	(void)setsockopt(client_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	/* One that is silent must not keep debuggers out. */
 	drop_waiting_client(d);
-	d->client_fd = client_fd;
-	d->client_source = loop_add_fd(d->loop, client_fd, POLLIN, on_first_word, d);
+	d->client_fd = steal_fd(&client_fd);
+	d->client_source = loop_add_fd(d->loop, d->client_fd, POLLIN, on_first_word, d);
 	return NULL;
 }
 

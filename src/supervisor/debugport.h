@@ -3,7 +3,8 @@
  * and QEMU's stub. QEMU stops the VM when its stub is connected to, and says so out of turn; so the VM is stopped
  * first, by QMP, and the stub has nothing to say before it is asked.
  *
- * A debugger speaks first. Whoever connects and says nothing (a port scanner, say) is not served, and the VM runs on.
+ * A debugger speaks first. Whoever connects and says nothing (a port scanner, say), or something that is not GDB's protocol
+ * (a web browser), is not served, and the VM runs on. Nor is a guest, or another user (supervisor/debugpeer.h).
  */
 #pragma once
 

@@ -21,7 +21,8 @@
 enum {
 	QUIT_TIMEOUT_MS = 3000, /* see struct supervisor_patience */
 	STOP_TIMEOUT_MS = SUPERVISOR_STOP_S * 1000,
-	EARLY_RESETS_MAX = 3, /* resets in a row before init is up: the kernel doesn't boot */
+	UP_TIMEOUT_MS = 15000,
+	EARLY_RESETS_MAX = 3, /* resets in a row before the guest is up: the kernel doesn't boot */
 };
 
 /* --- The end --- */
@@ -39,11 +40,15 @@ struct err *lifecycle_kill_qemu(struct loop_source *source, int fd, short revent
 	return NULL;
 }
 
+static struct loop_source *start_timer(struct supervisor *s, unsigned int ms, unsigned int usual_ms, loop_callback cb)
+{
+	return loop_add_timer(s->loop, now_ns() + (ms ? ms : usual_ms) * NSEC_PER_MSEC, cb, s);
+}
+
 void lifecycle_start_timer(struct supervisor *s, unsigned int ms, unsigned int usual_ms, loop_callback cb)
 {
-	ms = ms ? ms : usual_ms;
 	loop_remove(s->timer);
-	s->timer = loop_add_timer(s->loop, now_ns() + ms * NSEC_PER_MSEC, cb, s);
+	s->timer = start_timer(s, ms, usual_ms, cb);
 }
 
 void lifecycle_end(struct supervisor *s, enum outcome outcome)
@@ -54,6 +59,7 @@ void lifecycle_end(struct supervisor *s, enum outcome outcome)
 	if (s->outcome != OUTCOME_NONE)
 		return;
 	s->outcome = outcome;
+	loop_remove(steal(&s->stop_timer));
 	qmp_command(s->qmp, "quit", NULL, NULL, NULL);
 	lifecycle_start_timer(s, s->params->patience.quit, QUIT_TIMEOUT_MS, lifecycle_kill_qemu);
 }
@@ -65,7 +71,7 @@ static struct err *quit_late(struct loop_source *source, int fd, short revents, 
 	(void)source;
 	(void)fd;
 	(void)revents;
-	s->timer = NULL;
+	s->stop_timer = NULL;
 	console_note(s->console, "the guest did not power off; ending the VM");
 	lifecycle_end(s, OUTCOME_ENDED);
 	return NULL;
@@ -85,8 +91,8 @@ void lifecycle_stop(struct supervisor *s)
 	else
 		qmp_command(s->qmp, "system_powerdown", NULL, NULL, NULL);
 	/* Who asks again doesn't put it off. */
-	if (!s->timer)
-		lifecycle_start_timer(s, s->params->patience.stop, STOP_TIMEOUT_MS, quit_late);
+	if (!s->stop_timer)
+		s->stop_timer = start_timer(s, s->params->patience.stop, STOP_TIMEOUT_MS, quit_late);
 }
 
 /* --- Resets and panics --- */
@@ -149,6 +155,7 @@ static void finish_reset(struct supervisor *s)
 	if (!s->resetting)
 		return;
 	s->resetting = false;
+	s->began = now_ns();
 	s->status = "running";
 	qmp_command(s->qmp, "set-action", reboot_action("shutdown"), on_reset_armed, s);
 	/* A debugger was told that the VM has stopped; going on behind its back it would lose track. */
@@ -196,6 +203,18 @@ static void handle_panic(struct supervisor *s)
 	}
 }
 
+/*
+ * ktb's init says so by opening its port. A system's own init doesn't, nor can ours where the kernel has no driver for the
+ * port: then it is the kernel's word that it hands over to it, and in the end the time that went by.
+ */
+static bool came_up(const struct supervisor *s)
+{
+	unsigned int ms = s->params->patience.up ? s->params->patience.up : UP_TIMEOUT_MS;
+
+	return s->was_up || (s->params->own_init && panic_watch_init_run(&s->panic)) ||
+	       now_ns() - s->began >= ms * NSEC_PER_MSEC;
+}
+
 static void handle_guest_reset(struct supervisor *s)
 {
 	/* One that tries several ways to reset may be reported more than once; it stands still since the first. */
@@ -213,7 +232,7 @@ static void handle_guest_reset(struct supervisor *s)
 		s->status = "panicked";
 		return;
 	}
-	s->early_resets = s->was_up ? 0 : s->early_resets + 1;
+	s->early_resets = came_up(s) ? 0 : s->early_resets + 1;
 	if (s->early_resets >= EARLY_RESETS_MAX) {
 		console_note(s->console,
 			     "the guest reset itself %u times before it came up (a triple fault early in boot?)\n"
@@ -255,7 +274,8 @@ static void handle_shutdown(struct supervisor *s, struct json_object *data)
 static void handle_internal_error(struct supervisor *s)
 {
 	s->status = "internal-error";
-	if (s->params->accel_auto && s->vm.accel == VM_ACCEL_KVM && !s->was_up) {
+	console_catch_up(s->console);
+	if (s->params->accel_auto && s->vm.accel == VM_ACCEL_KVM && !came_up(s)) {
 		console_note(s->console, "KVM gave up early in boot; starting again with TCG");
 		lifecycle_end(s, OUTCOME_TRY_TCG);
 		return;
@@ -349,6 +369,7 @@ void lifecycle_begin(struct supervisor *s)
 	s->outcome = OUTCOME_NONE;
 	s->init_up = s->was_up = s->agent_up = s->panicked = s->resetting = false;
 	s->early_resets = 0;
+	s->began = now_ns();
 	memset(&s->panic, 0, sizeof(s->panic));
 }
 

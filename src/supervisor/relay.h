@@ -1,6 +1,6 @@
 /*
  * The server process of a debug client, as long as there is nothing to add to QEMU's own stub: bytes from one side to
- * the other, until either closes.
+ * the other, until either closes. What the client may not say to the stub (supervisor/packets.h) is answered here.
  */
 #pragma once
 

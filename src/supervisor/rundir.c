@@ -356,6 +356,12 @@ int rundir_fd(const struct rundir *d)
 	return d->fd;
 }
 
+void rundir_all_fds(const struct rundir *d, int ret[RUNDIR_FDS])
+{
+	ret[0] = d->fd;
+	ret[1] = d->lock_fd;
+}
+
 struct err *rundir_write_record(const struct rundir *d, const struct vm_record *r)
 {
 	_cleanup_(free) char *path = xasprintf("%s/state.json", d->path);

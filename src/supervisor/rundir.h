@@ -69,6 +69,9 @@ DEFINE_CLEANUP(struct rundir *, rundir_destroy);
 const char *rundir_path(const struct rundir *d);
 /* Descriptor of the folder; it belongs to d. */
 int rundir_fd(const struct rundir *d);
+/* All descriptors that it is made of, for a process that closes all others. They belong to d. */
+enum { RUNDIR_FDS = 2 };
+void rundir_all_fds(const struct rundir *d, int ret[RUNDIR_FDS]);
 struct err *rundir_write_record(const struct rundir *d, const struct vm_record *r) err_must_check;
 /* For a process forked off the supervisor: closes what it inherited, and removes nothing. */
 void rundir_forget(struct rundir *d);

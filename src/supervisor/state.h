@@ -41,10 +41,11 @@ struct supervisor {
 	struct buf last_words;
 	struct loop_source *ended;
 	struct loop_source *timer;
+	struct loop_source *stop_timer; /* the guest was asked to power off */
 
 	bool started;      /* QEMU has answered */
 	bool init_up;      /* init has opened its port */
-	bool was_up;       /* ... at some time since QEMU started */
+	bool was_up;       /* ... at some time since the last reset */
 	bool agent_up;     /* the agent has opened its port */
 	bool agent_wanted; /* asked for, and has not opened it since */
 	bool running;      /* the CPUs run */
@@ -53,6 +54,7 @@ struct supervisor {
 	bool resetting;
 	unsigned int holders; /* connections that want it to stand still */
 	bool held;            /* stopped for them */
+	uint64_t began;       /* when the guest did, with its CPUs at reset; ns */
 	unsigned int early_resets;
 	uint16_t rows, cols; /* 0: not known */
 	struct panic_watch panic;

@@ -249,6 +249,7 @@ static struct err *stop_qemu(struct supervisor *s, int *ret_status)
 	TRY(stream_catch_up(s->messages, MESSAGES_MAX));
 	loop_remove(steal(&s->ended));
 	loop_remove(steal(&s->timer));
+	loop_remove(steal(&s->stop_timer));
 	console_detach(s->console);
 	qmp_destroy(steal(&s->qmp));
 	stream_destroy(steal(&s->init));
@@ -270,6 +271,12 @@ static struct err *start_failure(struct supervisor *s, int status, bool timeout)
 	return err_create(timeout ? ERR_TIMEOUT : ERR_OS, "%s %s (%s)%s%s", s->vm.qemu,
 			  timeout ? "gave no answer in time" : "ended before the VM ran", how,
 			  *words ? "; it said:\n" : " and said nothing", words);
+}
+
+/* Built without seccomp it knows the option, and says what it lacks: "-sandbox support is not enabled in this QEMU". */
+static bool lacks_sandbox(struct supervisor *s)
+{
+	return !s->vm.no_sandbox && strstr(last_words(s), "-sandbox");
 }
 
 static void report_death(struct supervisor *s, int status)
@@ -353,11 +360,16 @@ static struct err *run(struct supervisor *s, int *ret_status)
 		TRY(loop_run(s->loop));
 		timeout = !s->timer;
 		TRY(stop_qemu(s, &status));
-		if (!s->started && s->outcome == OUTCOME_NONE)
-			return start_failure(s, status, timeout);
-		if (s->outcome != OUTCOME_TRY_TCG)
+		if (!s->started && s->outcome == OUTCOME_NONE) {
+			if (!lacks_sandbox(s))
+				return start_failure(s, status, timeout);
+			log_debug("this QEMU has no sandbox; starting it without");
+			s->vm.no_sandbox = true;
+		} else if (s->outcome == OUTCOME_TRY_TCG) {
+			s->vm.accel = VM_ACCEL_TCG;
+		} else {
 			break;
-		s->vm.accel = VM_ACCEL_TCG;
+		}
 		TRY(start_qemu(s));
 		TRY(fill_record(s));
 	}

@@ -20,6 +20,7 @@ struct supervisor_patience {
 	unsigned int start; /* for QEMU's first answer: then it is killed, and that is an error */
 	unsigned int quit;  /* for a QEMU that was asked to quit: then it is killed */
 	unsigned int stop;  /* for a guest that was asked to power off: then QEMU is asked */
+	unsigned int up;    /* for a guest that doesn't say that it is up: then it is taken to be */
 };
 
 struct supervisor_params {

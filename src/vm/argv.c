@@ -1,6 +1,18 @@
 #include "vm/argv.h"
 
 /*
+ * What breaks out of the guest into QEMU shall start no programs: a VM of ours needs none. It also holds for the monitor's
+ * migrate exec:. Whoever gives QEMU a -sandbox of his own has that.
+ */
+static void add_sandbox(const struct vm_params *p, struct strv *argv)
+{
+	if (p->no_sandbox || (p->extra_args && strv_contains(p->extra_args, "-sandbox")))
+		return;
+	strv_add(argv, "-sandbox");
+	strv_add(argv, VM_SANDBOX);
+}
+
+/*
  * q35 without its usual company: every device costs boot time, for the firmware's tables as well as for the kernel's
  * probes.
  */
@@ -26,6 +38,7 @@ static void add_machine(const struct vm_params *p, struct strv *argv)
 	strv_addf(argv, "%lluM", (unsigned long long)(p->memory / MIB));
 	/* No default devices, no files of the host's or the user's that add any. */
 	strv_add_all(argv, (const char *const[]){ "-nodefaults", "-no-user-config", "-display", "none", NULL });
+	add_sandbox(p, argv);
 }
 
 char *vm_cmdline(const struct vm_params *p)

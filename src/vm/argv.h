@@ -25,12 +25,15 @@ struct vm_params {
 	enum vm_accel accel;
 	const struct attach *attach;   /* NULL: nothing */
 	bool wait;                     /* CPUs held at reset (-S) */
+	bool no_sandbox;               /* for a QEMU that was built without */
 	const struct strv *extra_args; /* behind all others; NULL: none */
 };
 
 /* The names of the guest's virtio-serial ports, as guest/protocol.h has them. */
 #define VM_INIT_PORT "ktb.init"
 #define VM_AGENT_PORT "ktb.agent"
+
+#define VM_SANDBOX "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 /*
  * The ends of the VM's channels that QEMU inherits. Descriptors keep their numbers in the child.

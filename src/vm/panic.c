@@ -18,6 +18,8 @@ static void end_line(struct panic_watch *w)
 	}
 	if (strstr(w->line, "reboot: Restarting system"))
 		w->seen = false;
+	if (strstr(w->line, " as init process"))
+		w->init_run = true;
 }
 
 void panic_watch_feed(struct panic_watch *w, const char *bytes, size_t len)
@@ -35,4 +37,9 @@ void panic_watch_feed(struct panic_watch *w, const char *bytes, size_t len)
 const char *panic_watch_line(const struct panic_watch *w)
 {
 	return w->seen ? w->first_line : NULL;
+}
+
+bool panic_watch_init_run(const struct panic_watch *w)
+{
+	return w->init_run;
 }

@@ -144,7 +144,7 @@ mkfifo "$tmp/in"
 out_pipe=$!
 exec 9>"$tmp/in"
 
-detach a --port auto
+detach a --port auto 3>"$tmp/inherited"
 detach b --port off --kgdb-wait
 detach deaf --port off
 (
@@ -179,6 +179,11 @@ expect_equal 'who listens: ktb, on 127.0.0.1, and nobody else of this VM' \
 		done
 	done)" "$(printf '0100007F:%04X' "$port")"
 
+# A lock or a pipe that its starter had, it must not keep.
+expect_equal 'none of its processes holds what it was started with' \
+	"$(for _p in "$pid" $(tr ' ' '\n' <"/proc/$pid/task/$pid/children"); do
+		find "/proc/$_p/fd" -lname "$tmp/in*"
+	done)" ''
 run ktb_vm --name a --port off
 expect_status 'a name that is taken: status 2' 2
 expect_error 'what to do about it' "a VM named 'a' runs already.*--name.*ktb stop a"
@@ -243,6 +248,34 @@ expect_match 'it really runs' '^alive$'
 # A port scanner must not stop it.
 socat -u OPEN:/dev/null "TCP:127.0.0.1:$port"
 expect 'one who says nothing changes nothing' is_listed a running
+
+# --- Who else may reach the debug port ---------------------------------------------------------------------------
+
+# packet LINE: what has QEMU's monitor execute it.
+packet()
+{
+	_body=qRcmd,$(printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n')
+	_sum=$(printf '%s' "$_body" | od -An -v -tu1 | awk '{ for (i = 1; i <= NF; i++) n += $i } END { printf "%02x", n % 256 }')
+	printf '$%s#%s' "$_body" "$_sum"
+}
+
+touch_it=$(packet "migrate \"exec:touch $tmp/touched\"")
+for greeting in '' 'POST / HTTP/1.1\r\n\r\n'; do
+	run timeout "$patience" "$KTB" exec --name a -- \
+		sh -c "printf '$greeting%s' '$touch_it' | nc -w 3 10.0.2.2 $port"
+	expect_equal 'the guest gets no answer from the debug port' "$stdout" ''
+done
+printf 'POST / HTTP/1.1\r\n\r\n%s' "$touch_it" | timeout 3 socat -t 1 - "TCP:127.0.0.1:$port" >"$tmp/answer" 2>&1
+expect 'the guest was refused' file_has "$run/ktb/a/ktb.log" 'refused: it came from a guest'
+expect 'so was a web page' file_has "$run/ktb/a/ktb.log" 'refused: what it said is not GDB'
+expect_equal 'which is told nothing' "$(grep -v 'reset by peer' "$tmp/answer")" ''
+expect 'the guest runs' wait_for 10 is_listed a running
+run timeout "$patience" gdb -nx -batch -ex "target remote localhost:$port" -ex 'monitor info version' \
+	-ex "monitor migrate \"exec:touch $tmp/touched\"" -ex 'info registers rip' -ex detach
+expect_error 'GDB can ask QEMU' '^[0-9]+\.[0-9]+\.[0-9]+'
+expect_error 'but have it run nothing' "^ktb: 'migrate' is not for the debug port"
+expect_match 'and goes on' '^rip  *0x'
+expect 'nothing was run on the host' [ ! -e "$tmp/touched" ]
 
 # --- A reboot, then a panic ---------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 /*
  * Plays QEMU for the supervisor's tests: finds its channels in QEMU's arguments and follows the script behind -fake,
- * one step a line. A step with "kvm:" or "tcg:" in front is for that accelerator only.
+ * one step a line. A step with "kvm:" or "tcg:" in front is for that accelerator only, one with "box:" or "not:" for a QEMU that
+ * is given a sandbox, or is not.
  *
  *	greet               greeting, and the answers to what is asked at first
  *	answer CMD          the next command must be CMD; says {}
@@ -16,6 +17,7 @@
  *	raw TEXT            a line on the QMP socket, as it is
  *	stderr TEXT         a line on stderr
  *	attach TEXT         waits for a debugger that sends TEXT, and leaves
+ *	wait MS
  *	hold, release       stops the supervisor, lets it go on: what is sent between comes to it all at once
  *	exit N, kill        the end
  *
@@ -38,7 +40,7 @@
 #include "guest/protocol.h"
 
 static int qmp_fd = -1, init_fd = -1, stub_fd = -1, serial_out_fd = -1, serial_in_fd = -1;
-static const char *accel = "", *script, *status = "running";
+static const char *accel = "", *sandbox = "not:", *script, *status = "running";
 static FILE *commands, *record;
 
 static __attribute__((noreturn, format(printf, 1, 2))) void give_up(const char *fmt, ...)
@@ -275,6 +277,8 @@ static void step(const char *line)
 		fprintf(stderr, "%s\n", rest);
 	} else if (strcmp(word, "attach") == 0) {
 		attach(rest);
+	} else if (strcmp(word, "wait") == 0) {
+		usleep((useconds_t)strtoul(rest, NULL, 10) * 1000);
 	} else if (strcmp(word, "hold") == 0) {
 		kill(getppid(), SIGSTOP);
 	} else if (strcmp(word, "release") == 0) {
@@ -321,6 +325,8 @@ static void read_arguments(char **argv)
 			read_chardev(argv[1]);
 		else if (strcmp(argv[0], "-accel") == 0)
 			accel = argv[1];
+		else if (strcmp(argv[0], "-sandbox") == 0)
+			sandbox = "box:";
 		else if (strcmp(argv[0], "-fake") == 0)
 			script = argv[1];
 		else if (strcmp(argv[0], "-fake-log") == 0)
@@ -345,7 +351,7 @@ int main(int argc, char **argv)
 		if (!*line)
 			continue;
 		if (line[3] == ':') {
-			if (strncmp(line, accel, 3) != 0)
+			if (strncmp(line, accel, 3) != 0 && strncmp(line, sandbox, 4) != 0)
 				continue;
 			line += 4 + strspn(line + 4, " ");
 		}

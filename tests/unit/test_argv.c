@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -132,6 +133,30 @@ static void the_user_has_the_last_word(void **state)
 	assert_null(argv.v[argv.n]);
 }
 
+static void qemu_may_start_no_programs(void **state)
+{
+	_cleanup_(strv_deinit) struct strv usually = STRV_INIT, by_hand = STRV_INIT, own = STRV_INIT, none = STRV_INIT,
+					   extra = STRV_INIT;
+	struct vm_params p = usual();
+
+	(void)state;
+	vm_argv(&p, &channels, &usually);
+	vm_argv_by_hand(&p, 0, &by_hand);
+	assert_non_null(strstr(value(&usually, "-sandbox"), "on,"));
+	assert_non_null(strstr(value(&usually, "-sandbox"), ",spawn=deny"));
+	assert_string_equal(value(&by_hand, "-sandbox"), value(&usually, "-sandbox"));
+	p.no_sandbox = true;
+	vm_argv(&p, &channels, &none);
+	assert_false(strv_contains(&none, "-sandbox"));
+	/* The user's own is the only one. */
+	p.no_sandbox = false;
+	p.extra_args = &extra;
+	strv_add(&extra, "-sandbox");
+	strv_add(&extra, "off");
+	vm_argv(&p, &channels, &own);
+	assert_string_equal(value(&own, "-sandbox"), "off");
+}
+
 static void by_hand_listens_on_loopback_only(void **state)
 {
 	_cleanup_(strv_deinit) struct strv with = STRV_INIT, without = STRV_INIT;
@@ -215,6 +240,7 @@ int main(void)
 		cmocka_unit_test(the_kernel_and_its_parameters_are_passed_as_they_are),
 		cmocka_unit_test(size_and_accelerator),
 		cmocka_unit_test(the_user_has_the_last_word),
+		cmocka_unit_test(qemu_may_start_no_programs),
 		cmocka_unit_test(by_hand_listens_on_loopback_only),
 		cmocka_unit_test(by_hand_is_the_same_machine),
 		cmocka_unit_test(inits_port_has_the_name_that_init_looks_for),

@@ -16,11 +16,13 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/sock.h"
 #include "base/util.h"
 #include "supervisor/debugport.h"
@@ -299,6 +301,75 @@ static void a_silent_one_stops_nothing(void **state)
 	assert_false(debugport_busy(s->port));
 }
 
+static void what_is_not_gdbs_protocol_stops_nothing(void **state)
+{
+	struct setup *s = *state;
+
+	open_port(s, &relaying);
+	for (const char *const *text =
+		     (const char *const[]){ "POST / HTTP/1.1\r\n\r\n$qRcmd,71#4c", " $?#3f", "\n", NULL };
+	     *text; text++) {
+		_cleanup_(close) int client = dial(s);
+
+		say(client, *text);
+		run(s, 100);
+		expect_end(client);
+	}
+	assert_int_equal(s->stops, 0);
+	assert_false(debugport_busy(s->port));
+}
+
+/* In a process that is called so, or has that user's number: whether it was let in. */
+static bool is_let_in(struct setup *s, const char *name, uid_t uid)
+{
+	struct process p;
+	bool child;
+	int stops = s->stops, status;
+
+	assert_null(process_fork(true, &p, &child));
+	if (child) {
+		char c;
+		int fd;
+
+		if ((name && prctl(PR_SET_NAME, name) < 0) || (uid && setuid(uid) < 0))
+			_exit(99);
+		fd = dial(s);
+		(void)!send(fd, "+", 1, MSG_NOSIGNAL);
+		/* Until it is served, or dropped. */
+		_exit(recv(fd, &c, 1, 0) > 0 ? 99 : 0);
+	}
+	for (int i = 0; i < 600 && p.pid; i++) {
+		run(s, 50);
+		err_ignore(process_wait_timeout(&p, 0, &status));
+	}
+	assert_int_equal(p.pid, 0);
+	assert_int_equal(status, 0);
+	return s->stops > stops;
+}
+
+static void a_guest_is_refused(void **state)
+{
+	struct setup *s = *state;
+
+	/* One that is served ends at once: nothing is behind the port. */
+	assert_int_equal(unlinkat(rundir_fd(s->rundir), "stub.sock", 0), 0);
+	open_port(s, &relaying);
+	assert_true(is_let_in(s, NULL, 0));
+	assert_false(is_let_in(s, "ktb-vm", 0));
+	assert_false(is_let_in(s, "qemu-system-x86", 0));
+	assert_true(is_let_in(s, "gdb", 0));
+}
+
+static void another_user_is_refused(void **state)
+{
+	struct setup *s = *state;
+
+	assert_int_equal(unlinkat(rundir_fd(s->rundir), "stub.sock", 0), 0);
+	open_port(s, &relaying);
+	/* Only root can play another user. */
+	assert_int_equal(is_let_in(s, NULL, geteuid() == 0 ? 65534 : 0), geteuid() != 0);
+}
+
 static void a_stub_that_ends_ends_the_session(void **state)
 {
 	struct setup *s = *state;
@@ -396,6 +467,9 @@ int main(void)
 		WITH_STUB(a_second_one_is_refused_meanwhile),
 		WITH_STUB(one_that_waits_for_the_stop_is_not_pushed_out),
 		WITH_STUB(a_silent_one_stops_nothing),
+		WITH_STUB(what_is_not_gdbs_protocol_stops_nothing),
+		WITH_STUB(a_guest_is_refused),
+		WITH_STUB(another_user_is_refused),
 		WITH_STUB(a_stub_that_ends_ends_the_session),
 		WITH_STUB(hanging_up),
 		WITH_STUB(a_server_that_crashes_costs_the_session_only),

@@ -318,6 +318,78 @@ static void one_that_never_comes_up_is_paused_in_the_end(void **state)
 	expect_said(v, "the guest reset itself 3 times before it came up");
 }
 
+#define INIT_RUN "say [    0.9] Run /init as init process\n"
+
+/* It never opens a port of ours. */
+static void a_system_with_its_own_init_may_reboot_too(void **state)
+{
+	struct vm *v = *state;
+
+	v->params.own_init = true;
+	start(v, "greet\n" INIT_RUN "reset guest-reset\n" INIT_RUN "reset guest-reset\n" INIT_RUN
+		 "reset guest-reset\n" INIT_RUN "reset guest-reset\n" INIT_RUN POWEROFF);
+	expect_end(v, 0);
+	expect_not_said(v, "reset itself");
+}
+
+/* With quiet it doesn't even say that, but takes its time. */
+static void a_silent_one_too(void **state)
+{
+	struct vm *v = *state;
+
+	v->params.own_init = true;
+	v->params.patience.up = 50;
+	start(v, "greet\n wait 60\n reset guest-reset\n wait 60\n reset guest-reset\n wait 60\n reset guest-reset\n"
+		 "wait 60\n reset guest-reset\n" POWEROFF);
+	expect_end(v, 0);
+	expect_not_said(v, "reset itself");
+}
+
+static void with_its_own_init_it_is_paused_in_the_end_too(void **state)
+{
+	struct vm *v = *state;
+	_cleanup_(close) int sock = -1;
+
+	v->params.own_init = true;
+	start(v, "greet\n" INIT_RUN "reset guest-reset\n reset guest-reset\n reset guest-reset\n status shutdown\n"
+		 "event SHUTDOWN {\"reason\": \"guest-reset\"}\n event STOP\n serve");
+	wait_for_status(v, "shutdown");
+	sock = dial(v, "control.sock");
+	assert_null(control_stop(sock, false, NULL, NULL));
+	expect_end(v, 0);
+	expect_said(v, "the guest reset itself 3 times before it came up");
+}
+
+/* --- Asked to power off --- */
+
+static void a_guest_that_ignores_the_power_button(void **state)
+{
+	struct vm *v = *state;
+
+	v->params.own_init = true;
+	v->params.patience.stop = 100;
+	start(v, "greet\n answer system_powerdown\n serve");
+	wait_for_text(v, "messages", "started");
+	ask_to_stop(v, STOP);
+	expect_end(v, 0);
+	expect_said(v, "the guest did not power off");
+	assert_string_equal(v->commands, "qmp_capabilities\nsystem_powerdown\nquit\n");
+}
+
+/* The timer for QEMU's first answer runs then. */
+static void one_that_is_asked_before_qemu_has_answered(void **state)
+{
+	struct vm *v = *state;
+
+	v->params.own_init = true;
+	v->params.patience.stop = 300;
+	start(v, "wait 200\n greet\n serve");
+	ask_to_stop(v, STOP);
+	expect_end(v, 0);
+	expect_said(v, "the guest did not power off");
+	assert_string_equal(v->commands, "qmp_capabilities\nsystem_powerdown\nquit\n");
+}
+
 /* --- KVM --- */
 
 #define GIVES_UP "status internal-error\n event STOP\n serve\n"
@@ -376,6 +448,18 @@ static void kvm_that_fails_later_is_the_end(void **state)
 	expect_said(v, "QEMU said:\nKVM internal error. Suberror: 1");
 }
 
+static void with_its_own_init_too(void **state)
+{
+	struct vm *v = *state;
+
+	v->params.own_init = true;
+	v->params.accel_auto = true;
+	v->params.vm.accel = VM_ACCEL_KVM;
+	start(v, "greet\n" INIT_RUN GIVES_UP);
+	expect_end(v, FAILED);
+	expect_said(v, "KVM gave up on the guest (internal error); try --accel tcg");
+}
+
 static void kvm_that_was_demanded_is_not_replaced(void **state)
 {
 	struct vm *v = *state;
@@ -399,6 +483,28 @@ static void who_ends_it_meanwhile_gets_no_second_start(void **state)
 	process_kill(&v->supervisor, SIGTERM);
 	expect_end(v, 128 + SIGTERM);
 	assert_string_equal(v->commands, "qmp_capabilities\nquit\n");
+}
+
+/* --- The sandbox --- */
+
+static void qemu_without_a_sandbox_is_started_without(void **state)
+{
+	struct vm *v = *state;
+
+	start(v, "box: stderr qemu: -sandbox on: -sandbox support is not enabled in this QEMU\n box: exit 1\n"
+		 "greet\n" INIT_UP POWEROFF);
+	expect_end(v, 0);
+	expect_said(v, "started with tcg");
+	assert_string_equal(v->commands, "qmp_capabilities\nquit\n");
+}
+
+static void it_is_tried_once(void **state)
+{
+	struct vm *v = *state;
+
+	start(v, "stderr qemu: -sandbox on: no such option\n exit 1");
+	expect_end(v, FAILED);
+	expect_said(v, "ended before the VM ran (exit status 1); it said:\nqemu: -sandbox on: no such option");
 }
 
 int main(void)
@@ -428,11 +534,19 @@ int main(void)
 		SUPERVISED(a_reset_that_is_reported_twice_is_one),
 		SUPERVISED(a_guest_may_reboot_as_often_as_it_likes),
 		SUPERVISED(one_that_never_comes_up_is_paused_in_the_end),
+		SUPERVISED(a_system_with_its_own_init_may_reboot_too),
+		SUPERVISED(a_silent_one_too),
+		SUPERVISED(with_its_own_init_it_is_paused_in_the_end_too),
+		SUPERVISED(a_guest_that_ignores_the_power_button),
+		SUPERVISED(one_that_is_asked_before_qemu_has_answered),
 		SUPERVISED(kvm_that_fails_early_is_replaced),
 		SUPERVISED(the_record_tells_of_the_change),
 		SUPERVISED(kvm_that_fails_later_is_the_end),
+		SUPERVISED(with_its_own_init_too),
 		SUPERVISED(kvm_that_was_demanded_is_not_replaced),
 		SUPERVISED(who_ends_it_meanwhile_gets_no_second_start),
+		SUPERVISED(qemu_without_a_sandbox_is_started_without),
+		SUPERVISED(it_is_tried_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,10 +33,12 @@ static void a_report_is_found_however_it_is_cut(void **state)
 		struct panic_watch w = { 0 };
 
 		assert_null(panic_watch_line(&w));
+		assert_false(panic_watch_init_run(&w));
 		for (size_t i = 0; i < sizeof(report) - 1; i += step)
 			panic_watch_feed(&w, report + i, MIN(step, sizeof(report) - 1 - i));
 		assert_non_null(panic_watch_line(&w));
 		assert_string_equal(panic_watch_line(&w), first_line);
+		assert_true(panic_watch_init_run(&w));
 	}
 }
 

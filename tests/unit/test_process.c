@@ -360,10 +360,31 @@ static void only_these_are_kept(void **state)
 	assert_int_equal(status, 0);
 }
 
+static void what_was_inherited_is_not_passed_on(void **state)
+{
+	struct process p;
+	bool child;
+	int status;
+
+	(void)state;
+	assert_null(process_fork(true, &p, &child));
+	if (child) {
+		int low = dup(2), high = fcntl(2, F_DUPFD, 900);
+
+		process_keep_inherited_private();
+		_exit(fcntl(low, F_GETFD) == FD_CLOEXEC && fcntl(high, F_GETFD) == FD_CLOEXEC && fcntl(2, F_GETFD) == 0
+			      ? 0
+			      : 1);
+	}
+	assert_null(process_wait(&p, &status));
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_these_are_kept),
+		cmocka_unit_test(what_was_inherited_is_not_passed_on),
 		cmocka_unit_test(runs_and_collects),
 		cmocka_unit_test(tells_how_it_failed),
 		cmocka_unit_test(both_pipes_may_be_full),
