@@ -42,6 +42,7 @@ struct debugport {
 	struct loop_source *client_source; /* its first word is awaited */
 	struct process server;
 	struct loop_source *server_source;
+	int word_fd; /* to it; -1: none */
 
 	bool told_busy;                    /* of the client that is served: that another one was refused */
 	uint64_t told_refusal[REFUSALS_N]; /* when the log was told of such a one last; 0: never */
@@ -178,23 +179,35 @@ struct err *debugport_create(struct loop *loop, uint16_t port, const struct rund
 	d->rundir = rundir;
 	d->callbacks = callbacks;
 	d->user = user;
-	d->client_fd = -1;
+	d->client_fd = d->word_fd = -1;
 	d->server = (struct process)PROCESS_INIT;
 	d->listen_source = loop_add_fd(loop, listen_fd, POLLIN, on_connection, d);
 	*ret = d;
 	return NULL;
 }
 
-/* In the server process: keeps its two descriptors and stderr, and nothing else of the supervisor's. */
-static __attribute__((noreturn)) void run_server(const struct debugport *d, int client_fd, int stub_fd)
+static void hush(struct debugport *d)
 {
-	const int keep[] = { STDERR_FILENO, client_fd, stub_fd };
+	if (d->word_fd >= 0)
+		close(steal_fd(&d->word_fd));
+}
+
+void debugport_reset_done(const struct debugport *d)
+{
+	if (d->word_fd >= 0)
+		(void)!send(d->word_fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* In the server process: keeps its three descriptors and stderr, and nothing else of the supervisor's. */
+static __attribute__((noreturn)) void run_server(const struct debugport *d, int client_fd, int stub_fd, int word_fd)
+{
+	const int keep[] = { STDERR_FILENO, client_fd, stub_fd, word_fd };
 	struct err *e;
 
 	/* The supervisor's console is not ours to write to. */
 	log_set_sink(NULL, NULL);
 	process_keep_only(keep, ARRAY_SIZE(keep));
-	e = d->callbacks->serve(client_fd, stub_fd);
+	e = d->callbacks->serve(client_fd, stub_fd, word_fd);
 	if (e)
 		log_warn("debug session: %s", err_message(e));
 	err_destroy(e);
@@ -210,6 +223,7 @@ static struct err *on_server_end(struct loop_source *source, int fd, short reven
 	(void)revents;
 	loop_remove(source);
 	d->server_source = NULL;
+	hush(d);
 	TRY(process_wait(&d->server, &status));
 	if (WIFSIGNALED(status)) {
 		_cleanup_(free) char *how = process_describe_status(status);
@@ -222,13 +236,19 @@ static struct err *on_server_end(struct loop_source *source, int fd, short reven
 
 static struct err *start_server(struct debugport *d, int client_fd)
 {
-	_cleanup_(close) int stub_fd = -1;
+	_cleanup_(close) int stub_fd = -1, word_fd = -1, told_fd = -1;
+	int word[2];
 	bool child;
 
 	TRY(sock_connect_at(rundir_fd(d->rundir), "stub.sock", &stub_fd));
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, word) < 0)
+		return err_os(errno, "make a socket pair");
+	told_fd = word[0];
+	word_fd = word[1];
 	TRY(process_fork(true, &d->server, &child));
 	if (child)
-		run_server(d, client_fd, stub_fd);
+		run_server(d, client_fd, stub_fd, told_fd);
+	d->word_fd = steal_fd(&word_fd);
 	d->server_source = loop_add_fd(d->loop, d->server.pidfd, POLLIN, on_server_end, d);
 	return NULL;
 }
@@ -258,6 +278,7 @@ void debugport_hang_up(struct debugport *d)
 {
 	drop_waiting_client(d);
 	loop_remove(steal(&d->server_source));
+	hush(d);
 	process_deinit(&d->server);
 }
 

@@ -14,8 +14,8 @@
 #include "base/loop.h"
 #include "supervisor/rundir.h"
 
-/* What a server process does: blocks until the session is over. */
-typedef struct err *(*debugport_serve)(int client_fd, int stub_fd);
+/* What a server process does: blocks until the session is over. word_fd: see debugport_reset_done(). */
+typedef struct err *(*debugport_serve)(int client_fd, int stub_fd, int word_fd);
 
 struct debugport_callbacks {
 	/* A client has spoken: stop the VM, then call debugport_vm_stopped(). */
@@ -44,5 +44,7 @@ uint16_t debugport_number(const struct debugport *d);
 void debugport_vm_stopped(struct debugport *d);
 /* A client is being served, or is about to. */
 bool debugport_busy(const struct debugport *d);
+/* What was to be done about a guest's reset is done: tells the server process, which holds its client's wishes till then. */
+void debugport_reset_done(const struct debugport *d);
 /* Ends the server process; for a QEMU that is gone. */
 void debugport_hang_up(struct debugport *d);

@@ -150,6 +150,18 @@ static void reset_vm(struct supervisor *s)
 	qmp_command(s->qmp, "system_reset", NULL, on_reset_armed, s);
 }
 
+static void tell_debugger(const struct supervisor *s)
+{
+	if (s->debugport)
+		debugport_reset_done(s->debugport);
+}
+
+static struct err *on_reset_finished(struct json_object *value, const char *error, void *user)
+{
+	tell_debugger(user);
+	return on_reset_armed(value, error, user);
+}
+
 static void finish_reset(struct supervisor *s)
 {
 	if (!s->resetting)
@@ -157,7 +169,7 @@ static void finish_reset(struct supervisor *s)
 	s->resetting = false;
 	s->began = now_ns();
 	s->status = "running";
-	qmp_command(s->qmp, "set-action", reboot_action("shutdown"), on_reset_armed, s);
+	qmp_command(s->qmp, "set-action", reboot_action("shutdown"), on_reset_finished, s);
 	/* A debugger was told that the VM has stopped; going on behind its back it would lose track. */
 	if (s->debugport && debugport_busy(s->debugport)) {
 		s->status = "debug";
@@ -267,6 +279,9 @@ static void handle_shutdown(struct supervisor *s, struct json_object *data)
 	} else {
 		lifecycle_end(s, OUTCOME_ENDED);
 	}
+	/* Whatever it was, nothing more will be done about it. */
+	if (!s->resetting)
+		tell_debugger(s);
 }
 
 /* --- What QEMU says --- */

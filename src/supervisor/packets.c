@@ -10,6 +10,7 @@ enum { PACKET_MAX = 256 << 10, COMMAND_MAX = 1024, NAME_SHOWN = 32 };
 void packets_deinit(struct packets *p)
 {
 	buf_deinit(&p->packet);
+	buf_deinit(&p->held);
 }
 
 bool packets_begin_with(char first)
@@ -145,8 +146,21 @@ static bool is_command(const struct buf *payload)
 	       memcmp(payload->data + 1, name, strlen(name)) == 0;
 }
 
+static bool lets_go_on(const struct buf *payload)
+{
+	static const char prefix[] = "vCont;";
+
+	return payload->len && (memchr("cCsS", payload->data[0], 4) ||
+				(payload->len > strlen(prefix) && memcmp(payload->data, prefix, strlen(prefix)) == 0));
+}
+
+static void pass(struct packets *p, const char *bytes, size_t len, struct buf *to_stub)
+{
+	buf_append(p->held.len ? &p->held : to_stub, bytes, len);
+}
+
 /* A packet is complete: $body#xx. */
-static void judge(const struct packets *p, struct buf *to_stub, struct buf *to_client)
+static void judge(struct packets *p, struct buf *to_stub, struct buf *to_client)
 {
 	_cleanup_(buf_deinit) struct buf payload = BUF_INIT, line = BUF_INIT;
 	const char *body = p->packet.data + 1;
@@ -166,7 +180,7 @@ static void judge(const struct packets *p, struct buf *to_stub, struct buf *to_c
 		bool known = decode_command(&payload, &line);
 
 		if (known && packets_monitor_allowed(buf_str(&line))) {
-			buf_append(to_stub, p->packet.data, p->packet.len);
+			pass(p, p->packet.data, p->packet.len, to_stub);
 			return;
 		}
 		buf_puts(to_client, "+");
@@ -179,7 +193,7 @@ static void judge(const struct packets *p, struct buf *to_stub, struct buf *to_c
 		reply(to_client, "");
 		return;
 	}
-	buf_append(to_stub, p->packet.data, p->packet.len);
+	pass(p, p->packet.data, p->packet.len, p->holding && lets_go_on(&payload) ? &p->held : to_stub);
 }
 
 static void begin(struct packets *p)
@@ -200,7 +214,7 @@ static void feed_byte(struct packets *p, char c, struct buf *to_stub, struct buf
 	switch (p->state) {
 	case PACKETS_OUTSIDE:
 		if (packets_begin_with(c))
-			buf_putc(to_stub, c);
+			pass(p, &c, 1, to_stub);
 		return;
 	case PACKETS_BODY:
 		if (p->packet.len < PACKET_MAX)
@@ -226,4 +240,37 @@ void packets_feed(struct packets *p, const char *bytes, size_t len, struct buf *
 {
 	for (size_t i = 0; i < len; i++)
 		feed_byte(p, bytes[i], to_stub, to_client);
+}
+
+void packets_hold(struct packets *p)
+{
+	p->holding = true;
+}
+
+void packets_release(struct packets *p, struct buf *to_stub)
+{
+	p->holding = false;
+	buf_append(to_stub, buf_str(&p->held), p->held.len);
+	buf_clear(&p->held);
+}
+
+size_t packets_held(const struct packets *p)
+{
+	return p->held.len;
+}
+
+bool packets_watch_reset(struct packets_watch *w, const char *bytes, size_t len)
+{
+	static const char reply[] = "$T03";
+	bool seen = false;
+
+	for (size_t i = 0; i < len; i++) {
+		/* $ stands at the beginning of a packet and nowhere else. */
+		w->matched = bytes[i] == reply[w->matched] ? w->matched + 1 : bytes[i] == '$';
+		if (w->matched == strlen(reply)) {
+			seen = true;
+			w->matched = 0;
+		}
+	}
+	return seen;
 }

@@ -10,6 +10,8 @@
  *	b...	step and continue backwards: outside replay QEMU 7.2 answers them with E22 and then aborts, and no client may
  *		cost the VM. They get the empty reply, "not supported".
  *
+ * Held back for a moment are wishes to go on while a VM is being reset: see packets_hold().
+ *
  * Sources: GDB's manual, nodes Overview (of the remote protocol), Packets and General Query Packets; gdbstub.c and
  * hmp-commands.hx of QEMU.
  */
@@ -30,11 +32,13 @@ struct packets {
 	struct buf packet; /* as it came, from $ on */
 	unsigned int digits;
 	bool too_long; /* the rest of it is dropped */
+	bool holding;
+	struct buf held;
 };
 
 #define PACKETS_INIT                                                                                                   \
 	{                                                                                                              \
-		.packet = BUF_INIT                                                                                     \
+		.packet = BUF_INIT, .held = BUF_INIT                                                                   \
 	}
 
 void packets_deinit(struct packets *p);
@@ -48,3 +52,19 @@ bool packets_begin_with(char first);
 
 /* Whether a line for QEMU's monitor does nothing to the host. */
 bool packets_monitor_allowed(const char *line);
+
+/*
+ * From now on the stub doesn't get a packet that lets the VM go on, nor what follows it, until they are released: QEMU
+ * ignores the wish, without a word, while the VM stands in the state that a guest's reset leaves it in.
+ */
+void packets_hold(struct packets *p);
+void packets_release(struct packets *p, struct buf *to_stub);
+/* Bytes. */
+size_t packets_held(const struct packets *p);
+
+/* Looks for the reply by which QEMU's stub tells of a guest's reset: T03, SIGQUIT, which means nothing else there. */
+struct packets_watch {
+	unsigned int matched; /* characters of "$T03" */
+};
+
+bool packets_watch_reset(struct packets_watch *w, const char *bytes, size_t len);

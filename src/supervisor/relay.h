@@ -6,5 +6,8 @@
 
 #include "base/err.h"
 
-/* Blocks. Both descriptors stay the caller's. */
-struct err *relay_run(int client_fd, int stub_fd) err_must_check;
+/*
+ * Blocks. A byte on word_fd says that the supervisor has done what it does about a guest's reset. All descriptors stay the
+ * caller's.
+ */
+struct err *relay_run(int client_fd, int stub_fd, int word_fd) err_must_check;

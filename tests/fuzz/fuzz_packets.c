@@ -56,8 +56,9 @@ static void check_passed(const struct buf *b)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	_cleanup_(packets_deinit) struct packets whole = PACKETS_INIT, pieces = PACKETS_INIT;
-	_cleanup_(buf_deinit) struct buf stub = BUF_INIT, stub2 = BUF_INIT, client = BUF_INIT, client2 = BUF_INIT;
+	_cleanup_(packets_deinit) struct packets whole = PACKETS_INIT, pieces = PACKETS_INIT, held = PACKETS_INIT;
+	_cleanup_(buf_deinit) struct buf stub = BUF_INIT, stub2 = BUF_INIT, client = BUF_INIT, client2 = BUF_INIT,
+					 stub3 = BUF_INIT, client3 = BUF_INIT;
 
 	packets_feed(&whole, (const char *)data, size, &stub, &client);
 	for (size_t i = 0; i < size; i++)
@@ -67,5 +68,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    (client.len && memcmp(client.data, client2.data, client.len) != 0))
 		abort();
 	check_passed(&stub);
+	packets_hold(&held);
+	packets_feed(&held, (const char *)data, size, &stub3, &client3);
+	packets_release(&held, &stub3);
+	/* Later, but the same. */
+	if (stub.len != stub3.len || (stub.len && memcmp(stub.data, stub3.data, stub.len) != 0))
+		abort();
 	return 0;
 }

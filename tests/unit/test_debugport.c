@@ -57,8 +57,9 @@ static void client_gone(void *user)
 	loop_quit(s->loop);
 }
 
-static struct err *serve_and_crash(int client_fd, int stub_fd)
+static struct err *serve_and_crash(int client_fd, int stub_fd, int word_fd)
 {
+	(void)word_fd;
 	(void)client_fd;
 	(void)stub_fd;
 	raise(SIGKILL);
@@ -66,7 +67,7 @@ static struct err *serve_and_crash(int client_fd, int stub_fd)
 }
 
 /* Says what it has inherited. */
-static struct err *serve_and_tell(int client_fd, int stub_fd)
+static struct err *serve_and_tell(int client_fd, int stub_fd, int word_fd)
 {
 	_cleanup_(free) char *text = NULL;
 	int n = 0;
@@ -75,6 +76,7 @@ static struct err *serve_and_tell(int client_fd, int stub_fd)
 		n += fcntl(fd, F_GETFD) >= 0;
 	text = xasprintf("%d", n);
 	(void)stub_fd;
+	(void)word_fd;
 	return write_all(client_fd, text, strlen(text));
 }
 
@@ -219,6 +221,40 @@ static void a_session(void **state)
 	run_until(s, &s->gone, 1);
 	expect_end(s->stub);
 	assert_false(debugport_busy(s->port));
+}
+
+/* QEMU would not hear it while the VM stands as the guest's reset left it. */
+static void going_on_waits_for_the_reset(void **state)
+{
+	struct setup *s = *state;
+	_cleanup_(close) int client = -1;
+	char c;
+
+	open_port(s, &relaying);
+	client = attach(s);
+	for (int i = 0; i < 3; i++) {
+		say(s->stub, "$T03thread:01;#05");
+		expect(client, "$T03thread:01;#05");
+		say(client, "+$g#67");
+		expect(s->stub, "+$g#67");
+		say(client, "$c#63");
+		run(s, 50);
+		assert_int_equal(recv(s->stub, &c, 1, MSG_DONTWAIT), -1);
+		debugport_reset_done(s->port);
+		expect(s->stub, "$c#63");
+	}
+	/* The two words at once, and in the other order: both are there before the client can answer. */
+	say(s->stub, "$T03thread:01;#05");
+	debugport_reset_done(s->port);
+	expect(client, "$T03thread:01;#05");
+	run(s, 50);
+	say(client, "$c#63");
+	expect(s->stub, "$c#63");
+	/* After any other stop nothing is waited for. */
+	say(s->stub, "$T05thread:01;#07");
+	expect(client, "$T05thread:01;#07");
+	say(client, "$c#63");
+	expect(s->stub, "$c#63");
 }
 
 static void the_next_one_gets_in(void **state)
@@ -431,9 +467,9 @@ static void the_server_inherits_no_more_than_it_needs(void **state)
 	open_port(s, &telling);
 	client = dial(s);
 	say(client, "+");
-	/* The client, the stub, stderr. */
+	/* The client, the stub, the supervisor's word, stderr. */
 	run_until(s, &s->gone, 1);
-	expect(client, "3");
+	expect(client, "4");
 }
 
 static void a_port_in_use_names_its_owner(void **state)
@@ -463,6 +499,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_STUB(a_session),
+		WITH_STUB(going_on_waits_for_the_reset),
 		WITH_STUB(the_next_one_gets_in),
 		WITH_STUB(a_second_one_is_refused_meanwhile),
 		WITH_STUB(one_that_waits_for_the_stop_is_not_pushed_out),

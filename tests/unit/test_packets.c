@@ -262,13 +262,55 @@ static void who_is_no_debugger(void **state)
 		assert_int_equal(packets_begin_with((char)c), c == '+' || c == '-' || c == '$' || c == 3);
 }
 
+static void wishes_to_go_on_can_be_held(void **state)
+{
+	static const char *const wishes[] = { "c", "C05", "s", "S05", "vCont;c", "vCont;s:1;c" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(wishes); i++) {
+		_cleanup_(packets_deinit) struct packets p = PACKETS_INIT;
+		_cleanup_(result_deinit) struct result r = { BUF_INIT, BUF_INIT };
+		_cleanup_(free) char *wish = packet(wishes[i]), *behind = xasprintf("+%s\003+", wish),
+				     *all = xasprintf("+$g#67%s%s", wish, behind);
+
+		packets_hold(&p);
+		/* Questions are answered; what comes behind the wish must not overtake it. */
+		packets_feed(&p, "+$g#67", 6, &r.stub, &r.client);
+		packets_feed(&p, wish, strlen(wish), &r.stub, &r.client);
+		packets_feed(&p, behind, strlen(behind), &r.stub, &r.client);
+		assert_string_equal(buf_str(&r.stub), "+$g#67");
+		assert_int_equal(packets_held(&p), strlen(wish) + strlen(behind));
+		packets_release(&p, &r.stub);
+		assert_string_equal(buf_str(&r.stub), all);
+		assert_int_equal(packets_held(&p), 0);
+		packets_feed(&p, wish, strlen(wish), &r.stub, &r.client);
+		assert_int_equal(r.stub.len, strlen(all) + strlen(wish));
+		assert_int_equal(r.client.len, 0);
+	}
+}
+
+static void the_word_of_a_reset(void **state)
+{
+	static const char text[] = "+$T05thread:01;#07$T0$T03thread:01;#05$m54303300#00";
+	struct packets_watch pieces = { 0 }, whole = { 0 };
+	int seen = 0;
+
+	(void)state;
+	for (const char *c = text; *c; c++)
+		seen += packets_watch_reset(&pieces, c, 1);
+	assert_int_equal(seen, 1);
+	assert_true(packets_watch_reset(&whole, text, strlen(text)));
+	assert_false(packets_watch_reset(&whole, "$T02#b6T03", 10));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_usual_ones_pass),        cmocka_unit_test(the_rest_is_dropped),
-		cmocka_unit_test(backwards_is_not_supported), cmocka_unit_test(harmless_commands_pass),
-		cmocka_unit_test(others_are_refused),         cmocka_unit_test(disguises),
-		cmocka_unit_test(one_that_is_too_long),       cmocka_unit_test(who_is_no_debugger),
+		cmocka_unit_test(the_usual_ones_pass),         cmocka_unit_test(the_rest_is_dropped),
+		cmocka_unit_test(backwards_is_not_supported),  cmocka_unit_test(harmless_commands_pass),
+		cmocka_unit_test(others_are_refused),          cmocka_unit_test(disguises),
+		cmocka_unit_test(one_that_is_too_long),        cmocka_unit_test(who_is_no_debugger),
+		cmocka_unit_test(wishes_to_go_on_can_be_held), cmocka_unit_test(the_word_of_a_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
