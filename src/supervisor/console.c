@@ -19,7 +19,7 @@ enum {
 	INPUT_MAX = 1 << 20, /* typed or pasted, and not read by the guest: then nobody is listened to */
 	UNSEEN_MAX = 16384,  /* shown once the terminal is the guest's again */
 	VIEWERS_MAX = 16,
-	LOG_MAX = 64 << 20,
+	LOG_MAX = 16 << 20, /* of each part; the run directory mostly is in a small tmpfs */
 	FLUSH_MS = 2000,
 	CATCH_UP_MAX = 4 << 20, /* more than the FIFO holds */
 };
@@ -44,6 +44,7 @@ struct console {
 	struct stream
 		*messages; /* standard error, if it can make its writer wait; NULL: it can't, or nobody reads it */
 	size_t missed_messages;
+	bool sink; /* log lines come to us */
 	struct keys keys;
 	bool monitor;       /* the terminal speaks with QEMU's monitor */
 	struct buf unseen;  /* the end of what the guest said meanwhile */
@@ -405,6 +406,7 @@ static struct err *open_messages(struct console *c)
 
 	if (c->terminal && terminal_is_interactive(c->terminal) && isatty(STDERR_FILENO)) {
 		log_set_sink(say_on_terminal, c);
+		c->sink = true;
 		return NULL;
 	}
 	/* A file makes nobody wait. */
@@ -414,6 +416,7 @@ static struct err *open_messages(struct console *c)
 	c->messages = stream_create(c->loop, fd, !own, &messages_callbacks, c);
 	stream_pause(c->messages, true);
 	log_set_sink(say_on_stderr, c);
+	c->sink = true;
 	return NULL;
 }
 
@@ -506,7 +509,8 @@ static void close_messages(struct console *c)
 	stuck = c->messages && stream_pending(c->messages);
 	stream_destroy(steal(&c->messages));
 	/* Else what is said at the end would be waited for. */
-	log_set_sink(stuck ? say_nothing : NULL, NULL);
+	if (c->sink)
+		log_set_sink(stuck ? say_nothing : NULL, NULL);
 }
 
 void console_destroy(struct console *c)
