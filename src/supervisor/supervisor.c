@@ -102,6 +102,7 @@ static struct err *on_request(const struct control_request *request, struct cont
 		/* It is stopped for its reset, but not for long. */
 		answer->status = s->resetting ? "running" : s->status;
 		answer->up = s->init_up;
+		answer->own_init = s->params->own_init;
 		return NULL;
 	case CONTROL_STOP:
 		if (request->force)

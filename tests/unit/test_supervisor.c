@@ -237,6 +237,23 @@ static void a_full_disk_costs_pieces_of_the_log_and_nothing_else(void **state)
 	expect_said(v, "No space left on device");
 }
 
+static void the_status_tells_of_the_init(void **state)
+{
+	struct vm *v = *state;
+	_cleanup_(free) char *status = NULL;
+	_cleanup_(close) int sock = -1;
+	struct control_guest guest;
+
+	v->params.own_init = true;
+	start(v, "greet\n serve");
+	sock = dial(v, "control.sock");
+	assert_null(control_guest_status(sock, &status, &guest));
+	assert_true(guest.own_init);
+	assert_false(guest.up);
+	ask_to_stop(v, "{\"op\":\"stop\",\"force\":true}\n");
+	expect_end(v, 0);
+}
+
 /* --- What it says itself --- */
 
 /* A pipe that has no room left: both ends. */
@@ -358,6 +375,7 @@ int main(void)
 		SUPERVISED(the_console_goes_both_ways),
 		SUPERVISED(input_waits_for_a_guest_that_does_not_read),
 		SUPERVISED(a_full_disk_costs_pieces_of_the_log_and_nothing_else),
+		SUPERVISED(the_status_tells_of_the_init),
 		SUPERVISED(messages_that_nobody_reads_hold_up_nothing),
 		SUPERVISED(messages_wait_for_a_reader_that_is_slow),
 		SUPERVISED(a_debugger_that_goes_on_leaves_nothing_to_say),
