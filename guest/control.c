@@ -1,6 +1,5 @@
 #include "control.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <linux/netlink.h>
 #include <string.h>
@@ -27,7 +26,7 @@ static bool watch(const struct control *c, int op, int fd, enum control_event ev
 
 static void arm_port(const struct control *c, int op)
 {
-	watch(c, op, c->port, CONTROL_EVENT_PORT, EPOLLIN | EPOLLOUT | EPOLLET);
+	watch(c, op, c->port, CONTROL_EVENT_PORT, EPOLLIN | EPOLLET);
 }
 
 /* Closing a descriptor also takes it out of epoll: no one else has it. */
@@ -59,7 +58,6 @@ static void begin_connection(struct control *c)
 {
 	c->fill = 0;
 	c->deaf = false;
-	c->hello_due = true;
 }
 
 void control_search(struct control *c)
@@ -99,54 +97,6 @@ int control_timeout(const struct control *c)
 	return SEARCH_FIRST_MS << (c->searches - 1);
 }
 
-/*
- * Whether a driver directory in sysfs has a device: each one is a symbolic link, and so is "module", but nothing else.
- */
-static bool driver_is_bound(const char *path)
-{
-	DIR *dir = opendir(path);
-	const struct dirent *d;
-	bool bound = false;
-
-	if (!dir)
-		return false;
-	while (!bound && (d = readdir(dir)))
-		bound = d->d_type == DT_LNK && strcmp(d->d_name, "module") != 0;
-	closedir(dir);
-	return bound;
-}
-
-/* drivers/misc/pvpanic/pvpanic-{pci,mmio}.c; before them, a single driver of ACPI's or of the platform bus's. */
-static bool pvpanic_is_bound(void)
-{
-	static const char *const drivers[] = {
-		"/sys/bus/pci/drivers/pvpanic-pci",
-		"/sys/bus/platform/drivers/pvpanic-mmio",
-		"/sys/bus/platform/drivers/pvpanic",
-		"/sys/bus/acpi/drivers/pvpanic",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
-		if (driver_is_bound(drivers[i]))
-			return true;
-	return false;
-}
-
-/* If the port is full, the attempt is repeated when there is room. */
-static void send_hello(struct control *c)
-{
-	struct frame_hello hello = { .version = KTB_PROTOCOL_VERSION };
-	uint8_t buf[KTB_FRAME_SMALL];
-	size_t n;
-
-	if (pvpanic_is_bound())
-		hello.flags |= KTB_HELLO_PVPANIC;
-	n = frame_put_hello(buf, &hello);
-	/* The driver takes so few bytes whole or not at all. */
-	if (write(c->port, buf, n) == (ssize_t)n)
-		c->hello_due = false;
-}
-
 static void want_agent(struct control *c)
 {
 	/* One that is just ending may not have been reaped yet. */
@@ -172,17 +122,12 @@ static enum ending handle_frame(struct control *c, const struct frame *f)
 		return ENDING_NONE;
 	/* Not an enum to the compiler: a newer host may send what we don't know. */
 	switch (f->type) {
-	case KTB_FRAME_HELLO:
-		c->hello_due = true;
-		break;
 	case KTB_FRAME_WINSIZE:
 		if (frame_get_winsize(f, &ws))
 			console_resize(c->tty, ws.rows, ws.cols);
 		break;
 	case KTB_FRAME_POWEROFF:
 		return ENDING_POWEROFF;
-	case KTB_FRAME_REBOOT:
-		return ENDING_REBOOT;
 	case KTB_FRAME_AGENT:
 		want_agent(c);
 		break;
@@ -241,14 +186,8 @@ static enum ending receive(struct control *c)
 
 static enum ending handle_port(struct control *c, uint32_t mask)
 {
-	enum ending ending = ENDING_NONE;
-
 	/* A hang-up without EPOLLIN is a device that has gone, which only the read tells. */
-	if (mask & (EPOLLIN | EPOLLHUP))
-		ending = receive(c);
-	if (!(mask & EPOLLHUP) && c->hello_due && c->port >= 0)
-		send_hello(c);
-	return ending;
+	return mask & (EPOLLIN | EPOLLHUP) ? receive(c) : ENDING_NONE;
 }
 
 /* One uevent: "action@device" first, then its variables. Only whether it is about a port is of interest. */

@@ -42,8 +42,6 @@ struct control {
 	int uevents;
 	/* How often we have looked without uevents. */
 	unsigned int searches;
-	/* The host has connected, but not got its HELLO yet. */
-	bool hello_due;
 	/* The stream made no sense: ignored until the host connects again. */
 	bool deaf;
 	/* 0: it doesn't run. */

@@ -48,15 +48,6 @@ size_t frame_size(const struct frame *f)
 	return KTB_FRAME_HEADER + (size_t)f->length;
 }
 
-bool frame_get_hello(const struct frame *f, struct frame_hello *ret)
-{
-	if (f->length < 8)
-		return false;
-	ret->version = get_u32(f->payload);
-	ret->flags = get_u32(f->payload + 4);
-	return true;
-}
-
 bool frame_get_winsize(const struct frame *f, struct frame_winsize *ret)
 {
 	if (f->length < 4)
@@ -71,14 +62,6 @@ void frame_put_header(uint8_t buf[static KTB_FRAME_HEADER], uint32_t length, uin
 	put_u32(buf, length);
 	put_u16(buf + 4, type);
 	put_u16(buf + 6, channel);
-}
-
-size_t frame_put_hello(uint8_t buf[static KTB_FRAME_SMALL], const struct frame_hello *hello)
-{
-	frame_put_header(buf, 8, KTB_FRAME_HELLO, 0);
-	put_u32(buf + KTB_FRAME_HEADER, hello->version);
-	put_u32(buf + KTB_FRAME_HEADER + 4, hello->flags);
-	return KTB_FRAME_HEADER + 8;
 }
 
 size_t frame_put_winsize(uint8_t buf[static KTB_FRAME_SMALL], const struct frame_winsize *ws)

@@ -24,11 +24,6 @@ struct frame {
 	const uint8_t *payload;
 };
 
-struct frame_hello {
-	uint32_t version;
-	uint32_t flags;
-};
-
 struct frame_winsize {
 	uint16_t rows;
 	uint16_t cols;
@@ -71,16 +66,14 @@ enum frame_status frame_parse(const uint8_t *buf, size_t size, struct frame *ret
 size_t frame_size(const struct frame *f);
 
 /* The payloads. False, and *ret untouched, if it is too short to be one. */
-bool frame_get_hello(const struct frame *f, struct frame_hello *ret);
 bool frame_get_winsize(const struct frame *f, struct frame_winsize *ret);
 
 /* Writes a header alone; length is the payload's, at most KTB_FRAME_PAYLOAD_MAX. */
 void frame_put_header(uint8_t buf[static KTB_FRAME_HEADER], uint32_t length, uint16_t type, uint16_t channel);
 
 /* Write whole frames of channel 0. Return their size in bytes. */
-size_t frame_put_hello(uint8_t buf[static KTB_FRAME_SMALL], const struct frame_hello *hello);
 size_t frame_put_winsize(uint8_t buf[static KTB_FRAME_SMALL], const struct frame_winsize *ws);
-/* One without payload: KTB_FRAME_POWEROFF, KTB_FRAME_REBOOT. */
+/* One without payload: KTB_FRAME_POWEROFF, KTB_FRAME_AGENT. */
 size_t frame_put_empty(uint8_t buf[static KTB_FRAME_SMALL], enum ktb_frame_type type);
 
 /* --- The agent's port --- */

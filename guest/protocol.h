@@ -20,8 +20,8 @@
  * the port and opened it again.
  *
  * A connection lasts from the host's opening the port to its closing it; a frame that was cut off by the closing is
- * dropped. The guest sends HELLO when it sees a connection begin. A host that closes and opens again in no time may
- * go unnoticed: it sends a HELLO of its own, which the guest always answers. So a host may see more than one HELLO.
+ * dropped. On this port only the host speaks: that it is open says that init is there, and the host reads nothing that a
+ * guest wrote.
  */
 /*
  * The agent's port, KTB_AGENT_PORT_NAME, is between the broker (src/supervisor/broker.h) and the agent: a process that
@@ -50,27 +50,17 @@
 #define KTB_AGENT_PORT_NAME "ktb.agent"
 
 enum {
-	KTB_PROTOCOL_VERSION = 1,
-
 	KTB_FRAME_HEADER = 8,
 	KTB_FRAME_PAYLOAD_MAX = 64 * 1024,
 };
 
 enum ktb_frame_type {
-	/* Both ways: u32 version (KTB_PROTOCOL_VERSION), u32 flags. From the guest: enum ktb_hello_flags; from the host: 0. */
-	KTB_FRAME_HELLO = 1,
 	/* Host to guest: u16 rows, u16 columns. The size of the console's terminal from now on. */
 	KTB_FRAME_WINSIZE = 2,
-	/* Host to guest, no payload: end all processes, then power off or reboot. */
+	/* Host to guest, no payload: end all processes, then power off. */
 	KTB_FRAME_POWEROFF = 3,
-	KTB_FRAME_REBOOT = 4,
 	/* Host to guest, no payload: start the agent, unless it runs. */
 	KTB_FRAME_AGENT = 5,
-};
-
-enum ktb_hello_flags {
-	/* The pvpanic driver is bound: a panic will reach QEMU as an event. */
-	KTB_HELLO_PVPANIC = 1 << 0,
 };
 
 /* --- The agent's port --- */

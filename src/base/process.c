@@ -182,6 +182,13 @@ struct err *process_spawn(const struct process_options *o, struct process *ret)
 	return NULL;
 }
 
+void process_forget(struct process *p)
+{
+	if (p->pidfd >= 0)
+		close(p->pidfd);
+	*p = (struct process)PROCESS_INIT;
+}
+
 struct err *process_wait_timeout(struct process *p, int timeout_ms, int *ret_status)
 {
 	int status;
@@ -204,9 +211,7 @@ struct err *process_wait_timeout(struct process *p, int timeout_ms, int *ret_sta
 		if (errno != EINTR)
 			return err_os(errno, "wait for process %d", (int)p->pid);
 	}
-	if (p->pidfd >= 0)
-		close(p->pidfd);
-	*p = (struct process)PROCESS_INIT;
+	process_forget(p);
 	*ret_status = status;
 	return NULL;
 }

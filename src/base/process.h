@@ -59,6 +59,9 @@ struct err *process_wait_timeout(struct process *p, int timeout_ms, int *ret_sta
 /* Sends a signal; a process that is gone is fine. */
 void process_kill(const struct process *p, int signal_number);
 
+/* Leaves it to itself: nobody waits for it any more. For one that not even SIGKILL ends in time. */
+void process_forget(struct process *p);
+
 /* SIGKILLs, reaps and closes, if there is one. */
 void process_deinit(struct process *p);
 DEFINE_CLEANUP_STORAGE(struct process, process_deinit);

@@ -173,7 +173,7 @@ static bool find_socket(const char *table, const struct sockaddr_in *local, cons
 
 bool sock_tcp_peer(int fd, struct sock_peer *ret)
 {
-	struct sockaddr_in ours, theirs;
+	struct sockaddr_in ours = { 0 }, theirs = { 0 };
 	socklen_t len = sizeof(ours), their_len = sizeof(theirs);
 
 	if (getsockname(fd, (struct sockaddr *)&ours, &len) < 0 ||

@@ -12,11 +12,12 @@
 #include "cmd/attach.h"
 #include "cmd/build.h"
 #include "cmd/foreign.h"
+#include "cmd/vm_logs.h"
 #include "kbuild/configure.h"
 #include "supervisor/relay.h"
 #include "vm/kvm_probe.h"
 
-enum { END_TIMEOUT_MS = 10000, CONSOLE_LOG_MAX = 128 << 20, MEMORY_MIN_MB = 64, CPUS_MAX = 255, HOLD_TRIES = 10 };
+enum { END_TIMEOUT_MS = 10000, MEMORY_MIN_MB = 64, CPUS_MAX = 255, HOLD_TRIES = 10 };
 
 /* COMMAND_LINE_SIZE of the kernel, less the NUL and what an accelerator adds. */
 enum { CMDLINE_MAX = 2047 - 64 };
@@ -355,42 +356,6 @@ void boot_deinit(struct boot *b)
 
 /* --- Running it --- */
 
-/* The run directory goes with the VM; what was said last is kept in the cache. An empty log replaces no other. */
-static void keep_log(const struct rundir *dir, const char *file, const char *kept_as, bool tell)
-{
-	_cleanup_(free) char *from = xasprintf("%s/%s", rundir_path(dir), file);
-	_cleanup_(free) char *cache = NULL, *folder = NULL, *to = NULL;
-	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
-	_cleanup_(err_destroy) struct err *e = NULL;
-
-	if (!file_exists(from))
-		return;
-	e = read_file(from, CONSOLE_LOG_MAX, &text);
-	if (!e && !text.len)
-		return;
-	if (!e)
-		e = cache_dir(&cache);
-	if (!e) {
-		folder = xasprintf("%s/logs", cache);
-		to = xasprintf("%s/%s", folder, kept_as);
-		e = mkdir_parents(folder, 0700);
-	}
-	if (!e)
-		e = write_file_atomic(to, buf_str(&text), text.len, 0600);
-	if (e)
-		log_warn("a log could not be kept: %s", err_message(e));
-	else if (tell)
-		log_info("the console's log: %s", to);
-}
-
-static void keep_logs(const struct rundir *dir, const char *name, bool tell)
-{
-	_cleanup_(free) char *console = xasprintf("%s.log", name), *own = xasprintf("%s.ktb.log", name);
-
-	keep_log(dir, "console.log", console, tell);
-	keep_log(dir, "ktb.log", own, false);
-}
-
 /*
  * A terminal that is closed hangs up more than once, and once the supervisor's loop is gone nobody takes signals: the next
  * one would end us before the run directory is removed. One that is blocked is not ignored, so the loop has them all.
@@ -424,7 +389,7 @@ static struct err *run_supervisor(struct boot *b, struct rundir *dir, int *ret_s
 			       "own");
 	if (!e && *ret_status != 0)
 		log_info("the VM ended with status %d", *ret_status);
-	keep_logs(dir, b->record->name, !e && *ret_status != 0);
+	vm_logs_keep(dir, b->record->name, !e && *ret_status != 0);
 	return e;
 }
 
@@ -457,20 +422,6 @@ struct err *boot_foreground(struct boot *b, struct terminal *terminal, int *ret_
 	b->params.started = announce;
 	b->params.user = b;
 	return run_supervisor(b, dir, ret_status);
-}
-
-/* In the background: from here on stdout and stderr are a file in the run directory. */
-static struct err *leave_terminal(const struct rundir *dir)
-{
-	_cleanup_(close) int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	_cleanup_(close) int log_fd = openat(rundir_fd(dir), "ktb.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
-					     0600);
-
-	if (null_fd < 0 || log_fd < 0)
-		return err_os(errno, "create %s/ktb.log", rundir_path(dir));
-	if (dup2(null_fd, STDIN_FILENO) < 0 || dup2(log_fd, STDOUT_FILENO) < 0 || dup2(log_fd, STDERR_FILENO) < 0)
-		return err_os(errno, "leave the terminal");
-	return NULL;
 }
 
 /* The process that waits for this one to report. */
@@ -540,7 +491,7 @@ static __attribute__((noreturn)) void run_background(struct boot *b, struct rund
 	setsid();
 	drop_inherited(b, dir, starter);
 	follow_starter(starter);
-	e = leave_terminal(dir);
+	e = vm_logs_leave_terminal(dir);
 	b->params.started = report_started;
 	b->params.user = starter;
 	if (!e)

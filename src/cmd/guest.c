@@ -63,7 +63,7 @@ struct session {
 	struct keys keys;
 
 	bool opened, ended, left;
-	bool up;
+	bool up, own_init;
 	unsigned int ticks, up_ticks, heard_ticks; /* now, when init was up, when something was heard last */
 	unsigned int stopped_looks; /* how often in a row the VM was found stopped: a reset takes a moment */
 	bool pinged;
@@ -398,19 +398,20 @@ static struct err *look(struct session *s, int *ret_stopped)
 	_cleanup_(close) int sock = -1;
 	_cleanup_(free) char *status = NULL;
 	struct err *e = rundir_connect(s->command->vm, "control.sock", &sock);
-	bool up = false;
+	struct control_guest guest = { 0 };
 
 	if (!e)
-		e = control_guest_status(sock, &status, &up);
+		e = control_guest_status(sock, &status, &guest);
 	/* Closed with our question unread it is a reset. */
 	if (e && (err_code(e) == ERR_CLOSED || err_errno(e) == ECONNRESET || err_errno(e) == EPIPE)) {
 		err_destroy(e);
 		return vm_ended(s);
 	}
 	TRY(e);
-	if (up && !s->up)
+	if (guest.up && !s->up)
 		s->up_ticks = s->ticks;
-	s->up = up;
+	s->up = guest.up;
+	s->own_init = guest.own_init;
 	*ret_stopped = -1;
 	for (size_t i = 0; i < ARRAY_SIZE(stopped); i++) {
 		if (streq(status, stopped[i].status))
@@ -473,6 +474,14 @@ static struct err *check_before(struct session *s)
 	int why = -1;
 
 	TRY(look(s, &why));
+	/* Ours goes on where the other can't be run. */
+	if (s->own_init && !s->up)
+		return err_create(
+			ERR_UNSUPPORTED,
+			"VM '%s' has an init of its own, and what runs commands and takes files there comes with "
+			"ktb's. Use its console (ktb console %s), or start it with a port that leads to its ssh "
+			"(--forward auto:22)",
+			name, name);
 	if (s->stopped_looks > 1)
 		return err_create(ERR_CLOSED, "VM '%s' %s, so nothing can be run in it. %s", name, stopped[why].text,
 				  stopped[why].remedy);
@@ -480,7 +489,7 @@ static struct err *check_before(struct session *s)
 		return err_create(
 			ERR_TIMEOUT,
 			"the guest's init was not there within %d seconds: the guest still boots, stands at the "
-			"kdb prompt, or has an init of its own; see ktb console %s",
+			"kdb prompt, or its kernel has no virtio console; see ktb console %s",
 			UP_TICKS * TICK_MS / 1000, name);
 	if (!s->up && s->ticks == UP_SAY_TICKS)
 		log_info("waiting for the guest to be up");

@@ -8,8 +8,6 @@
 #include "base/util.h"
 #include "supervisor/broker.h"
 
-enum { FDS_MAX = 4096 };
-
 struct agentport {
 	struct loop *loop;
 	const struct rundir *rundir;
@@ -60,13 +58,11 @@ int agentport_fd(const struct agentport *a)
 /* In the broker: keeps its three descriptors, and nothing else of the supervisor's. */
 static __attribute__((noreturn)) void run_broker(int supervisor_fd, int dir_fd)
 {
+	const int keep[] = { STDERR_FILENO, supervisor_fd, dir_fd };
 	struct err *e;
 
 	log_set_sink(NULL, NULL);
-	for (int fd = 0; fd < FDS_MAX; fd++) {
-		if (fd != supervisor_fd && fd != dir_fd && fd != STDERR_FILENO)
-			close(fd);
-	}
+	process_keep_only(keep, ARRAY_SIZE(keep));
 	e = broker_run(supervisor_fd, dir_fd);
 	if (e)
 		log_warn("the guest's agent: %s", err_message(e));

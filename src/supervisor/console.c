@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/fs.h"
 #include "base/log.h"
@@ -14,10 +15,11 @@
 
 enum {
 	BACKLOG_MAX = 16 << 20,
+	MESSAGES_MAX = 1 << 20,
 	INPUT_MAX = 1 << 20, /* typed or pasted, and not read by the guest: then nobody is listened to */
 	UNSEEN_MAX = 16384,  /* shown once the terminal is the guest's again */
 	VIEWERS_MAX = 16,
-	LOG_MAX = 64 << 20,
+	LOG_MAX = 16 << 20, /* of each part; the run directory mostly is in a small tmpfs */
 	FLUSH_MS = 2000,
 	CATCH_UP_MAX = 4 << 20, /* more than the FIFO holds */
 };
@@ -39,6 +41,10 @@ struct console {
 	struct stream *serial_out, *serial_in, *hmp;
 	struct stream *in, *out; /* the terminal's */
 	size_t missed;           /* bytes that the terminal was too slow for */
+	struct stream
+		*messages; /* standard error, if it can make its writer wait; NULL: it can't, or nobody reads it */
+	size_t missed_messages;
+	bool sink; /* log lines come to us */
 	struct keys keys;
 	bool monitor;       /* the terminal speaks with QEMU's monitor */
 	struct buf unseen;  /* the end of what the guest said meanwhile */
@@ -51,6 +57,16 @@ struct console {
 
 	struct console_log log;
 };
+
+/* A terminal in raw mode wants each line's end in two characters. */
+static void put_for_terminal(struct buf *b, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '\n')
+			buf_putc(b, '\r');
+		buf_putc(b, *text);
+	}
+}
 
 static void write_log(struct console *c, const char *bytes, size_t len)
 {
@@ -323,14 +339,85 @@ static void say_on_terminal(const char *text, void *user)
 	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
 
 	/* The guest's cursor may stand anywhere in a line. */
-	buf_puts(&b, "\r\n");
-	for (; *text; text++) {
-		if (*text == '\n')
-			buf_putc(&b, '\r');
-		buf_putc(&b, *text);
-	}
+	put_for_terminal(&b, "\n");
+	put_for_terminal(&b, text);
 	if (c->out && stream_pending(c->out) <= BACKLOG_MAX)
 		stream_write(c->out, buf_str(&b), b.len);
+}
+
+/* Nor does a pipe. */
+static void say_on_stderr(const char *text, void *user)
+{
+	struct console *c = user;
+	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+
+	if (!c->messages)
+		return;
+	if (c->missed_messages || stream_pending(c->messages) > MESSAGES_MAX) {
+		c->missed_messages++;
+		return;
+	}
+	if (isatty(stream_fd(c->messages))) {
+		buf_putc(&b, '\r');
+		put_for_terminal(&b, text);
+	} else {
+		buf_puts(&b, text);
+	}
+	stream_write(c->messages, buf_str(&b), b.len);
+}
+
+/* Once it is clear that nobody reads them. */
+static void say_nothing(const char *text, void *user)
+{
+	(void)text;
+	(void)user;
+}
+
+static struct err *on_messages_drained(struct stream *s, void *user)
+{
+	struct console *c = user;
+	size_t missed = c->missed_messages;
+
+	(void)s;
+	c->missed_messages = 0;
+	if (missed)
+		log_warn("%zu messages are missing here, since nobody read them", missed);
+	return NULL;
+}
+
+static struct err *on_messages_closed(struct stream *s, void *user)
+{
+	struct console *c = user;
+
+	stream_destroy(s);
+	c->messages = NULL;
+	return NULL;
+}
+
+/* Nothing is to be read there, either. */
+static const struct stream_callbacks messages_callbacks = { .closed = on_messages_closed,
+							    .drained = on_messages_drained };
+
+static struct err *open_messages(struct console *c)
+{
+	struct stat st;
+	bool own;
+	int fd;
+
+	if (c->terminal && terminal_is_interactive(c->terminal) && isatty(STDERR_FILENO)) {
+		log_set_sink(say_on_terminal, c);
+		c->sink = true;
+		return NULL;
+	}
+	/* A file makes nobody wait. */
+	if (fstat(STDERR_FILENO, &st) < 0 || S_ISREG(st.st_mode))
+		return NULL;
+	TRY(terminal_reopen(STDERR_FILENO, O_WRONLY, &own, &fd));
+	c->messages = stream_create(c->loop, fd, !own, &messages_callbacks, c);
+	stream_pause(c->messages, true);
+	log_set_sink(say_on_stderr, c);
+	c->sink = true;
+	return NULL;
 }
 
 static struct err *open_terminal(struct console *c)
@@ -341,8 +428,6 @@ static struct err *open_terminal(struct console *c)
 	c->out = stream_create(c->loop, fcntl(terminal_output(c->terminal), F_DUPFD_CLOEXEC, 3),
 			       !terminal_output_is_own(c->terminal), &output_callbacks, c);
 	stream_pause(c->out, true);
-	if (terminal_is_interactive(c->terminal) && isatty(STDERR_FILENO))
-		log_set_sink(say_on_terminal, c);
 	return loop_add_signal(c->loop, SIGWINCH, on_window_change, c);
 }
 
@@ -363,6 +448,7 @@ struct err *console_create(struct loop *loop, struct terminal *terminal, const s
 	c->listen_source = loop_add_fd(loop, c->listen_fd, POLLIN, on_viewer, c);
 	if (terminal)
 		TRY(open_terminal(c));
+	TRY(open_messages(c));
 	*ret = steal(&c);
 	return NULL;
 }
@@ -415,12 +501,24 @@ void console_detach(struct console *c)
 	c->monitor = false;
 }
 
+static void close_messages(struct console *c)
+{
+	bool stuck;
+
+	flush_stream(c->messages, now_ns() + FLUSH_MS * NSEC_PER_MSEC);
+	stuck = c->messages && stream_pending(c->messages);
+	stream_destroy(steal(&c->messages));
+	/* Else what is said at the end would be waited for. */
+	if (c->sink)
+		log_set_sink(stuck ? say_nothing : NULL, NULL);
+}
+
 void console_destroy(struct console *c)
 {
 	if (!c)
 		return;
 	console_detach(c);
-	log_set_sink(NULL, NULL);
+	close_messages(c);
 	while (c->viewers)
 		drop_viewer(c->viewers);
 	stream_destroy(c->in);

@@ -127,6 +127,8 @@ static char *format_answer(const struct err *e, const struct control_answer *a)
 		json_object_object_add(object, "status", json_object_new_string(a->status));
 	if (!e && a->status)
 		json_object_object_add(object, "up", json_object_new_boolean(a->up));
+	if (!e && a->status && a->own_init)
+		json_object_object_add(object, "own_init", json_object_new_boolean(true));
 	if (!e && a->size)
 		json_object_object_add(object, "size", json_object_new_uint64(a->size));
 	text = xasprintf("%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
@@ -319,12 +321,19 @@ static struct err *call(int sock, const char *request, struct json_object **ret,
 
 struct err *control_status(int sock, char **ret)
 {
-	bool up;
+	struct control_guest guest;
 
-	return control_guest_status(sock, ret, &up);
+	return control_guest_status(sock, ret, &guest);
 }
 
-struct err *control_guest_status(int sock, char **ret, bool *ret_up)
+static bool is_true(struct json_object *object, const char *name)
+{
+	struct json_object *value = NULL;
+
+	return json_object_object_get_ex(object, name, &value) && json_object_get_boolean(value);
+}
+
+struct err *control_guest_status(int sock, char **ret, struct control_guest *ret_guest)
 {
 	struct json_object *answer, *value = NULL;
 	const char *status;
@@ -332,7 +341,7 @@ struct err *control_guest_status(int sock, char **ret, bool *ret_up)
 	TRY(call(sock, "{\"op\":\"status\"}\n", &answer, NULL));
 	status = json_object_object_get_ex(answer, "status", &value) ? json_object_get_string(value) : NULL;
 	*ret = xstrdup(status ? status : "unknown");
-	*ret_up = json_object_object_get_ex(answer, "up", &value) && json_object_get_boolean(value);
+	*ret_guest = (struct control_guest){ is_true(answer, "up"), is_true(answer, "own_init") };
 	json_object_put(answer);
 	return NULL;
 }

@@ -1,7 +1,8 @@
 /*
  * The control socket: how other ktb processes reach a running VM. One JSON object a line, one answer for each:
  *
- *	{"op":"status"}                     {"ok":true,"status":"running","up":true}, up: init is there
+ *	{"op":"status"}                     {"ok":true,"status":"running","up":true}, up: init is there; and
+ *	                                    "own_init":true if the guest is to have another
  *	{"op":"stop","force":false}         {"ok":true}, and the connection closes when the VM is gone
  *	{"op":"resize","rows":24,"cols":80} {"ok":true}
  *	{"op":"ram"}                        {"ok":true,"size":2147483648}, with a read-only descriptor of the RAM attached
@@ -42,6 +43,7 @@ struct err *control_parse(const char *line, size_t len, struct control_request *
 struct control_answer {
 	const char *status; /* NULL: none */
 	bool up;            /* with a status: the guest's init is there */
+	bool own_init;      /* with a status: the guest is to have another init than ktb's */
 	uint64_t size;
 	int fd; /* sent along and then closed; -1: none */
 };
@@ -66,8 +68,12 @@ DEFINE_CLEANUP(struct control *, control_destroy);
 
 /* What the VM does: "running", "paused", "debug", "panicked", "shutdown", ... The caller frees it. */
 struct err *control_status(int sock, char **ret) err_must_check;
-/* The same, and whether the guest's init is there. */
-struct err *control_guest_status(int sock, char **ret, bool *ret_up) err_must_check;
+/* The same, and what is known of the guest's init. */
+struct control_guest {
+	bool up;       /* ktb's is there */
+	bool own_init; /* it is to be another one */
+};
+struct err *control_guest_status(int sock, char **ret, struct control_guest *ret_guest) err_must_check;
 /* A connection to the guest's agent, which may be a while in coming. The caller closes it. */
 struct err *control_agent(int sock, int *ret_fd) err_must_check;
 

@@ -11,7 +11,7 @@
  *	stub.sock     QEMU's GDB stub: for the supervisor's use, connecting to it stops the VM
  *	agent.sock    QEMU's end of the agent's port: for the supervisor's broker
  *	console.log   what the guest wrote to its console (console.log.1: before it was turned over)
- *	ktb.log       what the supervisor of a VM in the background has to say
+ *	ktb.log       what the supervisor of a VM in the background has to say (ktb.log.1: as above)
  *
  * Folders are made and swept under one lock, so that nobody sweeps what another is just making.
  */

@@ -102,6 +102,7 @@ static struct err *on_request(const struct control_request *request, struct cont
 		/* It is stopped for its reset, but not for long. */
 		answer->status = s->resetting ? "running" : s->status;
 		answer->up = s->init_up;
+		answer->own_init = s->params->own_init;
 		return NULL;
 	case CONTROL_STOP:
 		if (request->force)
@@ -283,9 +284,13 @@ static void report_death(struct supervisor *s, int status)
 {
 	_cleanup_(free) char *how = process_describe_status(status);
 	const char *words = last_words(s);
+	bool forbidden = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
 
 	console_note(s->console, "QEMU ended by itself (%s)%s%s", how, *words ? "; it said:\n" : " and said nothing",
 		     words);
+	if (forbidden)
+		console_note(s->console, "it did what its sandbox forbids, such as to start a program (migrate exec:); "
+					 "--qemu-arg=-sandbox --qemu-arg=off allows it");
 }
 
 static int exit_status(struct supervisor *s, int status)

@@ -29,7 +29,13 @@
 
 #include "vm/kvm_guest.h"
 
-enum { PROBE_TIMEOUT_MS = 1000, EXITS_MAX = 64, CPUID_ENTRIES_MAX = 256, VCPU_MEMORY_MAX = 1 << 20 };
+enum {
+	PROBE_TIMEOUT_MS = 1000,
+	KILL_TIMEOUT_MS = 1000,
+	EXITS_MAX = 64,
+	CPUID_ENTRIES_MAX = 256,
+	VCPU_MEMORY_MAX = 1 << 20
+};
 
 struct report {
 	char doing[64]; /* as in "KVM hangs at ..." */
@@ -323,7 +329,13 @@ static struct err *wait_for_child(struct process *child, int timeout_ms, struct 
 	if (e && err_code(e) == ERR_TIMEOUT) {
 		err_destroy(e);
 		process_kill(child, SIGKILL);
-		TRY(process_wait(child, &status));
+		e = process_wait_timeout(child, KILL_TIMEOUT_MS, &status);
+		/* It sleeps in the kernel, where no signal reaches it. */
+		if (e && err_code(e) == ERR_TIMEOUT) {
+			process_forget(child);
+			err_destroy(steal(&e));
+		}
+		TRY(e);
 		if (!report->done)
 			snprintf(report->why, sizeof(report->why), "KVM hangs at %s", report->doing);
 		return NULL;

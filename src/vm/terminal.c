@@ -26,15 +26,17 @@ struct terminal {
 	int guard_fd; /* our end of its pipe */
 };
 
-/* A descriptor with an open file of its own, where the kernel gives one; else a copy. */
-static struct err *reopen(int fd, int flags, bool *ret_own, int *ret)
+struct err *terminal_reopen(int fd, int flags, bool *ret_own, int *ret)
 {
 	_cleanup_(free) char *path = xasprintf("/proc/self/fd/%d", fd);
 	struct stat st;
 	int own = -1;
 
 	if (fstat(fd, &st) < 0)
-		return err_os(errno, "standard %s", fd == STDIN_FILENO ? "input" : "output");
+		return err_os(errno, "standard %s",
+			      fd == STDIN_FILENO    ? "input"
+			      : fd == STDOUT_FILENO ? "output"
+						    : "error");
 	/* A regular file would begin at its start again; it never blocks anyway. */
 	if (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode))
 		own = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -53,8 +55,8 @@ struct err *terminal_create(struct terminal **ret)
 
 	t->in = t->out = t->guard_fd = -1;
 	t->guard = (struct process)PROCESS_INIT;
-	TRY(reopen(STDIN_FILENO, O_RDONLY, &t->in_own, &t->in));
-	TRY(reopen(STDOUT_FILENO, O_WRONLY, &t->out_own, &t->out));
+	TRY(terminal_reopen(STDIN_FILENO, O_RDONLY, &t->in_own, &t->in));
+	TRY(terminal_reopen(STDOUT_FILENO, O_WRONLY, &t->out_own, &t->out));
 	t->in_tty = isatty(t->in);
 	t->out_tty = isatty(t->out);
 	*ret = steal(&t);

@@ -35,3 +35,9 @@ bool terminal_input_is_own(const struct terminal *t);
 
 /* The window's size in characters; false if there is no window, or if it doesn't know. */
 bool terminal_size(const struct terminal *t, uint16_t *ret_rows, uint16_t *ret_cols);
+
+/*
+ * One of 0, 1 and 2 with an open file of its own, non-blocking, where the kernel gives one (*ret_own); else a copy. flags are
+ * those of open(2). The descriptor is the caller's.
+ */
+struct err *terminal_reopen(int fd, int flags, bool *ret_own, int *ret) err_must_check;

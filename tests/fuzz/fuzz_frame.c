@@ -17,17 +17,10 @@ static void check(int holds)
 
 static void read_payload(const struct frame *f)
 {
-	struct frame_hello hello, hello_again;
 	struct frame_winsize ws;
 	uint8_t buf[KTB_FRAME_SMALL];
-	struct frame again;
 	size_t n;
 
-	if (frame_get_hello(f, &hello)) {
-		n = frame_put_hello(buf, &hello);
-		check(frame_parse(buf, n, &again) == FRAME_COMPLETE && frame_get_hello(&again, &hello_again));
-		check(hello.version == hello_again.version && hello.flags == hello_again.flags);
-	}
 	if (frame_get_winsize(f, &ws)) {
 		n = frame_put_winsize(buf, &ws);
 		check(memcmp(buf + KTB_FRAME_HEADER, f->payload, n - KTB_FRAME_HEADER) == 0);

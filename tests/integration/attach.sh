@@ -192,6 +192,9 @@ expect_status 'ktb stop asks that init' 0
 
 boot --root tree --init /sbin/init
 await 'its own init runs if that is asked for' '^own init, process 1: of-the-tree'
+run timeout 20 "$KTB" exec -- true
+expect_status 'nothing can be run there: status 125' 125
+expect_error 'and why is said at once' 'has an init of its own.*ktb console.*--forward'
 stop --force
 
 boot --root tree --init /sbin/none

@@ -1,5 +1,5 @@
 #!/bin/sh
-# timeout: 400
+# timeout: 450
 # From a built kernel to a breakpoint, on each kernel: the demo, and ktb gdb with all that it promises.
 # shellcheck disable=SC2016,SC2317 # GDB's variables and what is expanded later; called by name
 # shellcheck source=tests/lib.sh
@@ -128,6 +128,18 @@ gdb_batch -- -batch -ex lx-version
 expect_match 'a debugger can attach as before' '^Linux version'
 run "$KTB" stop
 expect_status 'the guest that was rebooted is stopped' 0
+
+# With KASLR it boots and can be debugged, but by addresses only; that is said.
+run "$KTB" vm --detach --kaslr --port auto --memory 512M
+expect_status 'a VM with --kaslr runs' 0
+expect 'it comes up' wait_for 90 is_up vm
+expect_equal 'without nokaslr' "$(field cmdline | grep -c nokaslr)" 0
+gdb_batch -- -batch -ex 'info registers rip'
+expect_status 'ktb gdb attaches to it' 0
+expect_error 'and says that symbols may not fit' 'vm\.kaslr.*start it without --kaslr'
+expect_match 'it is a kernel' '^rip  *0xffffffff'
+run "$KTB" stop
+expect_status 'it is stopped' 0
 
 # Early in boot: the CPUs wait for the debugger.
 run "$KTB" vm --detach --wait --port auto --memory 512M

@@ -19,7 +19,7 @@
  *	attach TEXT         waits for a debugger that sends TEXT, and leaves
  *	wait MS
  *	hold, release       stops the supervisor, lets it go on: what is sent between comes to it all at once
- *	exit N, kill        the end
+ *	exit N, kill [N]    the end
  *
  * Each command that came is written to the file behind -fake-log. Whatever is not as the script has it ends the program
  * with status 99.
@@ -286,7 +286,7 @@ static void step(const char *line)
 	} else if (strcmp(word, "exit") == 0) {
 		_exit((int)strtol(rest, NULL, 10));
 	} else if (strcmp(word, "kill") == 0) {
-		raise(SIGKILL);
+		raise(*rest ? (int)strtol(rest, NULL, 10) : SIGKILL);
 	} else {
 		give_up("no such step: %s", line);
 	}

@@ -33,6 +33,7 @@ struct vm {
 	struct strv extra;
 	struct vm_record *record; /* as it was found when the VM had started */
 	bool disk_full;           /* for the console's log */
+	int stderr_fd;            /* what its stderr is; 0: the file "messages" */
 	int status;
 	char *messages; /* stderr, once it has ended */
 	char *commands; /* what QEMU was told */
@@ -96,13 +97,14 @@ static inline __attribute__((noreturn)) void run_supervisor(struct vm *v)
 	struct rundir *dir;
 	struct err *e;
 
-	dup2(fd, STDERR_FILENO);
+	dup2(v->stderr_fd ? v->stderr_fd : fd, STDERR_FILENO);
 	close(fd);
 	r->name = xstrdup("t");
 	v->params.vm.name = r->name;
 	v->params.vm.extra_args = &v->extra;
 	v->params.record = r;
-	v->params.started = on_started;
+	/* It would itself be held up. */
+	v->params.started = v->stderr_fd ? NULL : on_started;
 	v->params.serve = relay_run;
 	e = rundir_create("t", &dir);
 	if (!e) {

@@ -82,22 +82,12 @@ static void takes_the_longest_and_no_longer(void **state)
 
 static void writes_what_it_reads(void **state)
 {
-	const struct frame_hello hello = { .version = 0x01020304, .flags = KTB_HELLO_PVPANIC };
 	const struct frame_winsize ws = { .rows = 50, .cols = 300 };
 	uint8_t buf[KTB_FRAME_SMALL];
-	struct frame_hello hello_read;
 	struct frame f;
 	size_t n;
 
 	(void)state;
-	n = frame_put_hello(buf, &hello);
-	assert_int_equal(frame_parse(buf, n, &f), FRAME_COMPLETE);
-	assert_int_equal(frame_size(&f), n);
-	assert_int_equal(f.type, KTB_FRAME_HELLO);
-	assert_true(frame_get_hello(&f, &hello_read));
-	assert_int_equal(hello_read.version, hello.version);
-	assert_int_equal(hello_read.flags, hello.flags);
-
 	n = frame_put_winsize(buf, &ws);
 	assert_int_equal(n, sizeof(winsize));
 	assert_memory_equal(buf, winsize, n);
@@ -112,7 +102,6 @@ static void writes_what_it_reads(void **state)
 static void refuses_short_payloads_and_takes_long_ones(void **state)
 {
 	uint8_t buf[KTB_FRAME_HEADER + 12] = { 0 };
-	struct frame_hello hello;
 	struct frame_winsize ws;
 	struct frame f;
 
@@ -120,12 +109,9 @@ static void refuses_short_payloads_and_takes_long_ones(void **state)
 	frame_put_header(buf, 3, KTB_FRAME_WINSIZE, 0);
 	assert_int_equal(frame_parse(buf, sizeof(buf), &f), FRAME_COMPLETE);
 	assert_false(frame_get_winsize(&f, &ws));
-	frame_put_header(buf, 7, KTB_FRAME_HELLO, 0);
+	frame_put_header(buf, 12, KTB_FRAME_WINSIZE, 0);
 	assert_int_equal(frame_parse(buf, sizeof(buf), &f), FRAME_COMPLETE);
-	assert_false(frame_get_hello(&f, &hello));
-	frame_put_header(buf, 12, KTB_FRAME_HELLO, 0);
-	assert_int_equal(frame_parse(buf, sizeof(buf), &f), FRAME_COMPLETE);
-	assert_true(frame_get_hello(&f, &hello));
+	assert_true(frame_get_winsize(&f, &ws));
 }
 
 /* --- The agent's port --- */

@@ -498,6 +498,17 @@ static void qemu_without_a_sandbox_is_started_without(void **state)
 	assert_string_equal(v->commands, "qmp_capabilities\nquit\n");
 }
 
+static void what_it_forbids_is_explained(void **state)
+{
+	struct vm *v = *state;
+	_cleanup_(free) char *script = xasprintf("greet\n kill %d", SIGSYS);
+
+	start(v, script);
+	expect_end(v, FAILED);
+	expect_said(v, "QEMU ended by itself (killed by SIGSYS)");
+	expect_said(v, "--qemu-arg=-sandbox --qemu-arg=off");
+}
+
 static void it_is_tried_once(void **state)
 {
 	struct vm *v = *state;
@@ -546,6 +557,7 @@ int main(void)
 		SUPERVISED(kvm_that_was_demanded_is_not_replaced),
 		SUPERVISED(who_ends_it_meanwhile_gets_no_second_start),
 		SUPERVISED(qemu_without_a_sandbox_is_started_without),
+		SUPERVISED(what_it_forbids_is_explained),
 		SUPERVISED(it_is_tried_once),
 	};
 

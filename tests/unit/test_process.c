@@ -380,10 +380,34 @@ static void what_was_inherited_is_not_passed_on(void **state)
 	assert_int_equal(status, 0);
 }
 
+static void one_that_is_forgotten_is_left_to_itself(void **state)
+{
+	struct process p;
+	bool child;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_null(process_fork(true, &p, &child));
+	if (child) {
+		pause();
+		_exit(0);
+	}
+	pid = p.pid;
+	process_forget(&p);
+	assert_int_equal(p.pid, 0);
+	/* Else it would be killed, and waited for. */
+	process_deinit(&p);
+	assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_these_are_kept),
+		cmocka_unit_test(one_that_is_forgotten_is_left_to_itself),
 		cmocka_unit_test(what_was_inherited_is_not_passed_on),
 		cmocka_unit_test(runs_and_collects),
 		cmocka_unit_test(tells_how_it_failed),

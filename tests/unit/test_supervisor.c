@@ -237,6 +237,85 @@ static void a_full_disk_costs_pieces_of_the_log_and_nothing_else(void **state)
 	expect_said(v, "No space left on device");
 }
 
+static void the_status_tells_of_the_init(void **state)
+{
+	struct vm *v = *state;
+	_cleanup_(free) char *status = NULL;
+	_cleanup_(close) int sock = -1;
+	struct control_guest guest;
+
+	v->params.own_init = true;
+	start(v, "greet\n serve");
+	sock = dial(v, "control.sock");
+	assert_null(control_guest_status(sock, &status, &guest));
+	assert_true(guest.own_init);
+	assert_false(guest.up);
+	ask_to_stop(v, "{\"op\":\"stop\",\"force\":true}\n");
+	expect_end(v, 0);
+}
+
+/* --- What it says itself --- */
+
+/* A pipe that has no room left: both ends. */
+static void make_full_pipe(int *ret_read, int *ret_write)
+{
+	static const char bytes[4096];
+	int fds[2];
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	set_nonblock(fds[1], true);
+	while (write(fds[1], bytes, sizeof(bytes)) > 0)
+		;
+	set_nonblock(fds[1], false);
+	*ret_read = fds[0];
+	*ret_write = fds[1];
+}
+
+#define PANICS                                                                                                         \
+	"greet\n status guest-panicked\n event GUEST_PANICKED {\"action\": \"pause\"}\n event STOP\n "                 \
+	"hear knock\n say come in\n serve"
+
+static void expect_alive(struct vm *v)
+{
+	_cleanup_(close) int serial = dial(v, "serial.sock");
+	char text[16] = "";
+
+	wait_for_status(v, "panicked");
+	assert_int_equal(write(serial, "knock", 5), 5);
+	assert_int_equal(recv(serial, text, 9, MSG_WAITALL), 9);
+	assert_string_equal(text, "come in\r\n");
+}
+
+static void messages_that_nobody_reads_hold_up_nothing(void **state)
+{
+	struct vm *v = *state;
+	_cleanup_(close) int reader = -1;
+
+	make_full_pipe(&reader, &v->stderr_fd);
+	start(v, PANICS);
+	close(v->stderr_fd);
+	expect_alive(v);
+	ask_to_stop(v, STOP);
+	expect_end(v, SUPERVISOR_PANIC);
+}
+
+static void messages_wait_for_a_reader_that_is_slow(void **state)
+{
+	struct vm *v = *state;
+	_cleanup_(buf_deinit) struct buf said = BUF_INIT;
+	_cleanup_(close) int reader = -1;
+
+	make_full_pipe(&reader, &v->stderr_fd);
+	start(v, PANICS);
+	close(v->stderr_fd);
+	expect_alive(v);
+	ask_to_stop(v, STOP);
+	assert_null(read_fd(reader, "the messages", MIB, &said));
+	expect_end(v, SUPERVISOR_PANIC);
+	buf_putc(&said, '\0');
+	assert_non_null(memmem(said.data, said.len, "ktb: the guest panicked: ", strlen("ktb: the guest panicked: ")));
+}
+
 /* --- The debugger --- */
 
 static int dial_port(struct vm *v)
@@ -296,6 +375,9 @@ int main(void)
 		SUPERVISED(the_console_goes_both_ways),
 		SUPERVISED(input_waits_for_a_guest_that_does_not_read),
 		SUPERVISED(a_full_disk_costs_pieces_of_the_log_and_nothing_else),
+		SUPERVISED(the_status_tells_of_the_init),
+		SUPERVISED(messages_that_nobody_reads_hold_up_nothing),
+		SUPERVISED(messages_wait_for_a_reader_that_is_slow),
 		SUPERVISED(a_debugger_that_goes_on_leaves_nothing_to_say),
 		SUPERVISED(a_debugger_that_leaves_it_stopped_is_reported),
 	};
