@@ -29,8 +29,12 @@ struct err *check_kernel(struct doctor *d)
 		    xstrdup("the next ktb vm builds it again before it boots"), xstrdup("ktb build"));
 	else
 		say(d, DOCTOR_WARNING,
-		    xstrdup(i->begun ? "a build of it was begun, and is not finished" : "not built yet"),
-		    xstrdup("the next ktb vm builds it before it boots, which takes minutes"), xstrdup("ktb build"));
+		    xstrdup(i->to_download ? "not built yet, and its source is not downloaded yet"
+			    : i->begun     ? "a build of it was begun, and is not finished"
+					   : "not built yet"),
+		    xasprintf("the next ktb vm %s it before it boots, which takes minutes",
+			      i->to_download ? "downloads and builds" : "builds"),
+		    xstrdup("ktb build"));
 	return NULL;
 }
 

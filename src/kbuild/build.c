@@ -525,6 +525,7 @@ struct err *kbuild_inspect(const struct kbuild_params *p, struct kbuild_inspecti
 	TRY(identify(p, &b));
 	TRY(source_state(&b.source, &b.state));
 	i.asked = fragment_set_count(p->requests);
+	i.to_download = source_is_missing(&b.source, p->cache);
 	i.begun = file_exists(b.stamp);
 	if (file_exists(b.manifest)) {
 		e = read_current(&b, &i.kernel);
