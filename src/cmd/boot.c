@@ -442,9 +442,12 @@ void boot_tell_how_to_debug(const struct boot *b, const struct vm_record *r)
 
 static void announce(const struct vm_record *r, void *user)
 {
+	const struct boot *b = user;
+
 	log_info("booting Linux %s as VM '%s' (%s, %u CPUs, %llu MB)", r->release ? r->release : "?", r->name, r->accel,
 		 r->cpus, (unsigned long long)(r->memory / MIB));
-	boot_tell_how_to_debug(user, r);
+	attach_tell_ports(&b->attach);
+	boot_tell_how_to_debug(b, r);
 	log_info("Ctrl-a x ends the VM, Ctrl-a h helps");
 }
 
