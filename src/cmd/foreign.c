@@ -67,12 +67,27 @@ void foreign_deinit(struct foreign *f)
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		free(strings[i]);
 	strv_deinit(&f->load);
+	strv_deinit(&f->lacks);
 	*f = (struct foreign){ .kernel = NULL };
 }
 
 bool foreign_is_asked_for(const struct config *cfg)
 {
 	return config_string(cfg, OPT_VM_KERNEL) != NULL;
+}
+
+struct err *foreign_check_options(const struct config *cfg)
+{
+	static const enum option_id ids[] = { OPT_VM_VMLINUX, OPT_VM_MODULES };
+
+	for (size_t i = 0; !foreign_is_asked_for(cfg) && i < ARRAY_SIZE(ids); i++) {
+		if (config_string(cfg, ids[i]))
+			return err_create(ERR_USAGE,
+					  "--%s goes with a kernel that was built elsewhere: name that with "
+					  "--kernel",
+					  options[ids[i]].name);
+	}
+	return NULL;
 }
 
 /* --- The kernel --- */
@@ -311,27 +326,31 @@ static struct err *make_index(struct foreign *f)
 	return e;
 }
 
-static struct err *read_dependencies(struct foreign *f)
+/* What depmod made when the modules were installed. */
+static void find_index(struct foreign *f)
 {
 	_cleanup_(free) char *ready = xasprintf("%s/modules.dep.bin", f->modules);
-	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
-	_cleanup_(free) char *path = NULL;
 
 	if (file_exists(ready))
 		f->index = xstrdup(f->modules);
-	else
-		TRY(make_index(f));
-	path = xasprintf("%s/modules.dep", f->index);
+}
+
+static struct err *read_dependencies(struct foreign *f)
+{
+	_cleanup_(free) char *path = xasprintf("%s/modules.dep", f->index);
+	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+
 	TRY(read_file(path, DEP_MAX, &b));
 	f->dep = xstrdup(buf_str(&b));
 	return NULL;
 }
 
-static bool has_module(const struct foreign *f, const char *name)
+/* Of modules without an index nobody knows which they are. */
+static bool may_have_module(const struct foreign *f, const char *name)
 {
 	_cleanup_(strv_deinit) struct strv paths = STRV_INIT;
 
-	return f->dep && module_deps_add(f->dep, name, &paths);
+	return f->dep ? module_deps_add(f->dep, name, &paths) : f->modules != NULL;
 }
 
 static void choose_modules(const struct config *cfg, struct foreign *f)
@@ -348,7 +367,7 @@ static void choose_modules(const struct config *cfg, struct foreign *f)
 		(void)module_deps_add(f->dep, disk_modules[i], &f->load);
 }
 
-static struct err *warn_of_missing(const struct foreign *f)
+static struct err *find_lacks(struct foreign *f)
 {
 	_cleanup_(symbols_destroy) struct symbols *symbols = NULL;
 
@@ -360,27 +379,50 @@ static struct err *warn_of_missing(const struct foreign *f)
 	for (size_t i = 0; i < ARRAY_SIZE(needs); i++) {
 		const struct need *n = &needs[i];
 
-		if (symbols_find_function(symbols, n->symbol, NULL) || (n->module && has_module(f, n->module)))
+		if (symbols_find_function(symbols, n->symbol, NULL) || (n->module && may_have_module(f, n->module)))
 			continue;
-		log_warn("this kernel lacks %s%s: %s", n->option,
-			 n->module && !f->modules ? " (or has it as a module, and there is no --modules)" : "",
-			 n->what);
+		strv_addf(&f->lacks, "%s%s: %s", n->option,
+			  n->module && !f->modules ? " (or has it as a module, and there is no --modules)" : "",
+			  n->what);
 	}
+	return NULL;
+}
+
+static struct err *prepare(const struct config *cfg, bool look_only, struct foreign *f)
+{
+	const char *modules = config_string(cfg, OPT_VM_MODULES);
+
+	TRY(read_kernel(cfg, f));
+	if (modules) {
+		TRY(find_modules(modules, f));
+		find_index(f);
+	}
+	if (f->modules && !f->index && !look_only)
+		TRY(make_index(f));
+	if (f->index) {
+		TRY(read_dependencies(f));
+		choose_modules(cfg, f);
+	}
+	return find_lacks(f);
+}
+
+struct err *foreign_look(const struct config *cfg, struct foreign *ret)
+{
+	_cleanup_(foreign_deinit) struct foreign f = { .kernel = NULL };
+
+	TRY(prepare(cfg, true, &f));
+	*ret = f;
+	f = (struct foreign){ .kernel = NULL };
 	return NULL;
 }
 
 struct err *foreign_prepare(const struct config *cfg, struct foreign *ret)
 {
 	_cleanup_(foreign_deinit) struct foreign f = { .kernel = NULL };
-	const char *modules = config_string(cfg, OPT_VM_MODULES);
 
-	TRY(read_kernel(cfg, &f));
-	if (modules) {
-		TRY(find_modules(modules, &f));
-		TRY(read_dependencies(&f));
-		choose_modules(cfg, &f);
-	}
-	TRY(warn_of_missing(&f));
+	TRY(prepare(cfg, false, &f));
+	for (size_t i = 0; i < f.lacks.n; i++)
+		log_warn("this kernel lacks %s", f.lacks.v[i]);
 	*ret = f;
 	f = (struct foreign){ .kernel = NULL };
 	return NULL;
