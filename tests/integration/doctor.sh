@@ -214,7 +214,9 @@ expect_says 'a debugger is attached' vm-port warning 'a debugger is attached' 'l
 expect_says 'and holds the guest' vm warning 'stands still .*a debugger is attached' 'continue'
 expect_status 'which is no problem' 0
 run "$KTB" gdb --name "${me}well" -- -batch
-expect 'a second one is refused' [ "$status" != 0 ] || grep -q 'Remote communication error\|closed' "$tmp/stderr"
+expect_status 'a second one is refused' 1
+expect_error 'and told why, and what to do' "a debugger is attached to the VM ${me}well .*leave it first"
+expect 'GDB was not started' [ -z "$stdout" ]
 echo disconnect >&4
 exec 4>&-
 wait "$gdb_pid"
