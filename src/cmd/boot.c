@@ -280,7 +280,7 @@ static struct err *hold_image(const struct config *cfg, const struct kernel *k, 
 struct err *boot_prepare(const struct config *cfg, const struct terminal *size_of, struct boot *ret)
 {
 	_cleanup_(boot_deinit) struct boot b = { 0 };
-	_cleanup_(kernel_deinit) struct kernel kernel = { .built = NULL };
+	_cleanup_(kernel_deinit) struct kernel kernel = { .foreign = FOREIGN_INIT };
 	const char *name = config_string(cfg, OPT_VM_NAME);
 	struct supervisor_params *p = &b.params;
 

@@ -34,7 +34,7 @@ static struct err *look_at_userland(char **ret)
 
 static struct err *look_at_foreign(const struct config *cfg, struct doctor_foreign *ret)
 {
-	_cleanup_(foreign_deinit) struct foreign f = { .kernel = NULL };
+	_cleanup_(foreign_deinit) struct foreign f = FOREIGN_INIT;
 
 	TRY(foreign_check_options(cfg));
 	*ret = (struct doctor_foreign){ .kernel = NULL };

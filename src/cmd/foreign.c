@@ -28,7 +28,7 @@
 #include "kbuild/bzimage.h"
 #include "kbuild/module_deps.h"
 
-enum { DEP_MAX = 16 << 20, LIST_MAX = 8191 };
+enum { DEP_MAX = 16 << 20, LIST_MAX = 8191, HOLD_TRIES = 10 };
 
 /*
  * What the VM is made of, and who in the kernel serves it. Where neither the symbol is in vmlinux nor the module there, the
@@ -68,7 +68,7 @@ void foreign_deinit(struct foreign *f)
 		free(strings[i]);
 	strv_deinit(&f->load);
 	strv_deinit(&f->lacks);
-	*f = (struct foreign){ .kernel = NULL };
+	*f = (struct foreign)FOREIGN_INIT;
 }
 
 bool foreign_is_asked_for(const struct config *cfg)
@@ -299,30 +299,57 @@ static struct err *index_key(const struct foreign *f, struct digest *ret)
 	return NULL;
 }
 
-/* A package that was only unpacked has no modules.dep; it is made once, in the cache. */
-static struct err *make_index(struct foreign *f)
+static struct err *make_index(const struct foreign *f, const char *folder, const char *kept)
 {
-	_cleanup_(free) char *cache = NULL, *folder = NULL, *kept = NULL, *base = NULL;
-	struct digest key;
+	_cleanup_(free) char *base = xasprintf("%s/new-XXXXXX", folder), *lock = NULL;
+	_cleanup_(close) int lock_fd = -1;
 	struct err *e;
+
+	if (!mkdtemp(base))
+		return err_os(errno, "make a folder in %s", folder);
+	lock = xasprintf("%s/in-use", base);
+	e = lock_file_shared(lock, &lock_fd);
+	if (!e)
+		e = run_depmod(f, base);
+	/* Another one may have been faster. */
+	if (!e && rename(base, kept) < 0 && errno != ENOTEMPTY && errno != EEXIST)
+		e = err_os(errno, "rename %s to %s", base, kept);
+	if (file_exists(base))
+		err_ignore(remove_tree(base));
+	return e;
+}
+
+/* From here on nobody who cleans the cache takes it away. The lock's time says when it was used. */
+static struct err *hold_index(struct foreign *f, const char *folder, const char *kept)
+{
+	_cleanup_(free) char *lock = xasprintf("%s/in-use", kept);
+
+	TRY(mkdir_parents(folder, 0700));
+	if (!file_exists(kept))
+		TRY(make_index(f, folder, kept));
+	TRY(lock_file_shared(lock, &f->index_fd));
+	futimens(f->index_fd, NULL);
+	return NULL;
+}
+
+/* A package that was only unpacked has no modules.dep; it is made once, in the cache. */
+static struct err *keep_index(struct foreign *f)
+{
+	_cleanup_(free) char *cache = NULL, *folder = NULL, *kept = NULL;
+	struct digest key;
+	struct err *e = NULL;
 
 	TRY(cache_dir(&cache));
 	TRY(index_key(f, &key));
 	folder = xasprintf("%s/depmod", cache);
 	kept = xasprintf("%s/%s", folder, key.hex);
 	f->index = xasprintf("%s/lib/modules/%s", kept, f->release);
-	if (file_exists(kept))
-		return NULL;
-	TRY(mkdir_parents(folder, 0700));
-	base = xasprintf("%s/new-XXXXXX", folder);
-	if (!mkdtemp(base))
-		return err_os(errno, "make a folder in %s", folder);
-	e = run_depmod(f, base);
-	/* Another one may have been faster. */
-	if (!e && rename(base, kept) < 0 && errno != ENOTEMPTY && errno != EEXIST)
-		e = err_os(errno, "rename %s to %s", base, kept);
-	if (file_exists(base))
-		err_ignore(remove_tree(base));
+	for (int i = 0; i < HOLD_TRIES; i++) {
+		err_destroy(e);
+		e = hold_index(f, folder, kept);
+		if (!e || err_errno(e) != ENOENT)
+			return e;
+	}
 	return e;
 }
 
@@ -398,7 +425,7 @@ static struct err *prepare(const struct config *cfg, bool look_only, struct fore
 		find_index(f);
 	}
 	if (f->modules && !f->index && !look_only)
-		TRY(make_index(f));
+		TRY(keep_index(f));
 	if (f->index) {
 		TRY(read_dependencies(f));
 		choose_modules(cfg, f);
@@ -408,23 +435,23 @@ static struct err *prepare(const struct config *cfg, bool look_only, struct fore
 
 struct err *foreign_look(const struct config *cfg, struct foreign *ret)
 {
-	_cleanup_(foreign_deinit) struct foreign f = { .kernel = NULL };
+	_cleanup_(foreign_deinit) struct foreign f = FOREIGN_INIT;
 
 	TRY(prepare(cfg, true, &f));
 	*ret = f;
-	f = (struct foreign){ .kernel = NULL };
+	f = (struct foreign)FOREIGN_INIT;
 	return NULL;
 }
 
 struct err *foreign_prepare(const struct config *cfg, struct foreign *ret)
 {
-	_cleanup_(foreign_deinit) struct foreign f = { .kernel = NULL };
+	_cleanup_(foreign_deinit) struct foreign f = FOREIGN_INIT;
 
 	TRY(prepare(cfg, false, &f));
 	for (size_t i = 0; i < f.lacks.n; i++)
 		log_warn("this kernel lacks %s", f.lacks.v[i]);
 	*ret = f;
-	f = (struct foreign){ .kernel = NULL };
+	f = (struct foreign)FOREIGN_INIT;
 	return NULL;
 }
 

@@ -15,11 +15,17 @@ struct foreign {
 	char *release;     /* or NULL, if the file doesn't say */
 	char *modules;     /* folder /lib/modules/RELEASE, wherever it is on the host; or NULL */
 	char *index;       /* folder with modules.dep and the like: the same, or one in the cache */
+	int index_fd;      /* a lock on the one in the cache, which nobody removes as long as this is open; -1: none */
 	char *dep;         /* modules.dep */
 	struct strv load;  /* of them, those that init loads at first; relative to that folder */
 	/* What the VM needs of a kernel and this one has not, for people: "VIRTIO_NET: there will be no network". */
 	struct strv lacks;
 };
+
+#define FOREIGN_INIT                                                                                                   \
+	{                                                                                                              \
+		.index_fd = -1                                                                                         \
+	}
 
 void foreign_deinit(struct foreign *f);
 DEFINE_CLEANUP_STORAGE(struct foreign, foreign_deinit);
