@@ -202,10 +202,12 @@ mkdir -p "$(dirname "$unpacked").unpack/left/over"
 run "$KTB" build --source "$tmp/linux.tar.xz" --kconfig FAKE_OTHER=y
 expect_status 'what a killed unpacking left does no harm' 0
 expect 'and is swept' [ ! -e "$(dirname "$unpacked").unpack" ]
-for c in gz:z bz2:j zst:-zstd; do
-	[ "$c" = zst:-zstd ] && ! command -v zstd >/dev/null && continue
-	tar -C "$tmp/tar" "-c${c#*:}" -f "$tmp/linux.tar.${c%:*}" linux-6.1 2>/dev/null ||
-		tar -C "$tmp/tar" -c "-${c#*:}" -f "$tmp/linux.tar.${c%:*}" linux-6.1
+for c in gz:gzip bz2:bzip2 zst:zstd; do
+	if ! command -v "${c#*:}" >/dev/null; then
+		skip "${c%:*} is unpacked" "${c#*:} is not installed"
+		continue
+	fi
+	tar -C "$tmp/tar" -c "--${c#*:}" -f "$tmp/linux.tar.${c%:*}" linux-6.1
 	run "$KTB" build --source "$tmp/linux.tar.${c%:*}"
 	expect_status "${c%:*} is unpacked" 0
 done
