@@ -302,6 +302,19 @@ else
 	skip 'Ctrl-C leaves no process' 'there is no tmux'
 fi
 
+# A changed tree: how many objects are made anew is known.
+fake_kernel "$tmp/count"
+run "$KTB" build --source "$tmp/count"
+sleep 0.01
+touch "$tmp/count/kernel/sched.c" "$tmp/count/kernel/panic.c"
+if command -v tmux >/dev/null; then
+	term_start "FAKE_SLOW=3 '$KTB' build --jobs 1 --source '$tmp/count'; exec cat"
+	expect 'a changed tree: objects done of the total' term_wait 60 '2 of about 2  CC kernel/[a-z]*\.o'
+	term_stop
+else
+	skip 'a changed tree: objects done of the total' 'there is no tmux'
+fi
+
 # The compiler is killed while it writes an object that an earlier build had finished.
 fake_kernel "$tmp/torn"
 run "$KTB" build --source "$tmp/torn"
