@@ -5,6 +5,7 @@
 # shellcheck source=bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+need cpio cpio
 prompt='debugvm:~#'
 export XDG_RUNTIME_DIR="$scratch"
 "$KTB" build -q "$@" --json >"$scratch/kernel.json" || exit 1

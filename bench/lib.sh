@@ -15,6 +15,15 @@ trap 'exit 130' INT TERM HUP
 [ -x "$KTB" ] || { echo "no program at $KTB: run ./ktb version first" >&2; exit 3; }
 cc -O2 -D_GNU_SOURCE -o "$scratch/until" "$bench_dir/until.c" || exit 3
 
+# need PROGRAM PACKAGE: what a script can't do without, and ktb does.
+need()
+{
+	command -v "$1" >/dev/null || {
+		echo "$0 needs $1, which is not installed: apt-get install $2" >&2
+		exit 3
+	}
+}
+
 # median FILE: of one number a line.
 median()
 {

@@ -165,13 +165,18 @@ static struct err *prepare_forwards(const struct strv *list, struct attach *a)
 	for (size_t i = 0; i < list->n; i++) {
 		TRY(attach_add_forward(a, list->v[i]));
 		TRY(try_port(&a->forwards[i]));
-		if (a->forwards[i].any_host_port) {
-			_cleanup_(free) char *text = forward_format(&a->forwards[i]);
-
-			log_info("forwarded: %s", text);
-		}
 	}
 	return NULL;
+}
+
+void attach_tell_ports(const struct attach *a)
+{
+	for (size_t i = 0; i < a->forwards_n; i++) {
+		_cleanup_(free) char *text = forward_format(&a->forwards[i]);
+
+		if (a->forwards[i].any_host_port)
+			log_info("forwarded: %s", text);
+	}
 }
 
 /* The guest's disks have names of the kernel's; everything else is a folder of the host. */

@@ -13,6 +13,9 @@
  */
 struct err *attach_prepare(const struct config *cfg, struct attach *ret) err_must_check;
 
+/* Tells the user which ports were found for those that may be any. For a VM that runs: another one finds others. */
+void attach_tell_ports(const struct attach *a);
+
 /* What init is to be told on the kernel's command line: root, init, shares. */
 void attach_words(const struct config *cfg, const struct attach *a, struct strv *words);
 

@@ -278,32 +278,17 @@ static struct err *hold_image(const struct config *cfg, const struct kernel *k, 
 	return e;
 }
 
-/* Without a kernel they would be taken for granted, and be without effect. */
-static struct err *check_kernel_options(const struct config *cfg)
-{
-	static const enum option_id ids[] = { OPT_VM_VMLINUX, OPT_VM_MODULES };
-
-	for (size_t i = 0; !foreign_is_asked_for(cfg) && i < ARRAY_SIZE(ids); i++) {
-		if (config_string(cfg, ids[i]))
-			return err_create(ERR_USAGE,
-					  "--%s goes with a kernel that was built elsewhere: name that with "
-					  "--kernel",
-					  options[ids[i]].name);
-	}
-	return NULL;
-}
-
 struct err *boot_prepare(const struct config *cfg, const struct terminal *size_of, struct boot *ret)
 {
 	_cleanup_(boot_deinit) struct boot b = { 0 };
-	_cleanup_(kernel_deinit) struct kernel kernel = { .built = NULL };
+	_cleanup_(kernel_deinit) struct kernel kernel = { .foreign = FOREIGN_INIT };
 	const char *name = config_string(cfg, OPT_VM_NAME);
 	struct supervisor_params *p = &b.params;
 
 	if (!name)
 		return err_create(ERR_USAGE, "a VM needs a name");
 	TRY(check_size(cfg));
-	TRY(check_kernel_options(cfg));
+	TRY(foreign_check_options(cfg));
 	TRY(choose_port(cfg, p));
 	TRY(attach_prepare(cfg, &b.attach));
 	TRY(prepare_kernel(cfg, &kernel, &b));
@@ -407,9 +392,12 @@ void boot_tell_how_to_debug(const struct boot *b, const struct vm_record *r)
 
 static void announce(const struct vm_record *r, void *user)
 {
+	const struct boot *b = user;
+
 	log_info("booting Linux %s as VM '%s' (%s, %u CPUs, %llu MB)", r->release ? r->release : "?", r->name, r->accel,
 		 r->cpus, (unsigned long long)(r->memory / MIB));
-	boot_tell_how_to_debug(user, r);
+	attach_tell_ports(&b->attach);
+	boot_tell_how_to_debug(b, r);
 	log_info("Ctrl-a x ends the VM, Ctrl-a h helps");
 }
 

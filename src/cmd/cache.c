@@ -100,12 +100,14 @@ static struct locks locks_of(const char *cache, const struct cache_item *item)
 	case CACHE_GDB_INDEX:
 		l.make = xasprintf("%s/gdb-index/%s.lock", cache, id);
 		break;
+	case CACHE_DEPMOD:
+		l.use = xasprintf("%s/in-use", item->path);
+		break;
 	case CACHE_DOWNLOAD:
 	case CACHE_MODULE:
 	case CACHE_EDIT:
 		l.make = xasprintf("%s/lock", item->path);
 		break;
-	case CACHE_DEPMOD:
 	case CACHE_LAYOUT:
 	case CACHE_LOG:
 	case CACHE_TRASH:

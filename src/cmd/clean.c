@@ -311,9 +311,10 @@ const struct command command_clean = {
 	.summary = "what the cache holds, and room in it",
 	.description =
 		"Alone it lists what the cache holds, what was not used for longest first: kernels (build), unpacked\n"
-		"tarballs (source), downloads, modules out of the tree, images of guests, GDB's indexes, logs; many\n"
-		"small ones are one line. With --older-than, --max-size or --all it removes, and lists what is gone.\n"
-		"What a running VM, a build or another command uses stays. ccache's cache is its own.",
+		"tarballs (source), downloads, modules out of the tree, what depmod made for kernels from elsewhere,\n"
+		"images of guests, GDB's indexes, layouts of kernels, logs; many small ones are one line.\n"
+		"With --older-than, --max-size or --all it removes, and lists what is gone. What a running VM, a\n"
+		"build or another command uses stays. ccache's cache is its own.",
 	.examples = "  ktb clean\n"
 		    "  ktb clean --older-than 30d --dry-run\n"
 		    "  ktb clean --max-size 10G\n"

@@ -6,8 +6,10 @@
 #include "base/log.h"
 #include "base/printable.h"
 #include "base/rows.h"
+#include "cmd/attach.h"
 #include "cmd/build.h"
 #include "cmd/cmd.h"
+#include "cmd/foreign.h"
 #include "cmd/gdb_program.h"
 #include "initramfs/busybox.h"
 
@@ -30,7 +32,30 @@ static struct err *look_at_userland(char **ret)
 	return NULL;
 }
 
-static const struct doctor_ops ops = { build_inspect, look_at_gdb, look_at_userland };
+static struct err *look_at_foreign(const struct config *cfg, struct doctor_foreign *ret)
+{
+	_cleanup_(foreign_deinit) struct foreign f = FOREIGN_INIT;
+
+	TRY(foreign_check_options(cfg));
+	*ret = (struct doctor_foreign){ .kernel = NULL };
+	if (!foreign_is_asked_for(cfg))
+		return NULL;
+	TRY(foreign_look(cfg, &f));
+	ret->kernel = steal(&f.kernel);
+	ret->release = steal(&f.release);
+	ret->vmlinux = steal(&f.vmlinux);
+	ret->lacks = f.lacks;
+	f.lacks = (struct strv)STRV_INIT;
+	return NULL;
+}
+
+static const struct doctor_ops ops = {
+	.kernel = build_inspect,
+	.gdb = look_at_gdb,
+	.foreign = look_at_foreign,
+	.attach = attach_prepare,
+	.userland = look_at_userland,
+};
 
 static const struct rows_column columns[] = {
 	{ "GROUP", "group", ROWS_TEXT }, { "CHECK", "check", ROWS_TEXT },     { "STATUS", "status", ROWS_TEXT },

@@ -28,7 +28,7 @@
 #include "kbuild/bzimage.h"
 #include "kbuild/module_deps.h"
 
-enum { DEP_MAX = 16 << 20, LIST_MAX = 8191 };
+enum { DEP_MAX = 16 << 20, LIST_MAX = 8191, HOLD_TRIES = 10 };
 
 /*
  * What the VM is made of, and who in the kernel serves it. Where neither the symbol is in vmlinux nor the module there, the
@@ -67,12 +67,27 @@ void foreign_deinit(struct foreign *f)
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		free(strings[i]);
 	strv_deinit(&f->load);
-	*f = (struct foreign){ .kernel = NULL };
+	strv_deinit(&f->lacks);
+	*f = (struct foreign)FOREIGN_INIT;
 }
 
 bool foreign_is_asked_for(const struct config *cfg)
 {
 	return config_string(cfg, OPT_VM_KERNEL) != NULL;
+}
+
+struct err *foreign_check_options(const struct config *cfg)
+{
+	static const enum option_id ids[] = { OPT_VM_VMLINUX, OPT_VM_MODULES };
+
+	for (size_t i = 0; !foreign_is_asked_for(cfg) && i < ARRAY_SIZE(ids); i++) {
+		if (config_string(cfg, ids[i]))
+			return err_create(ERR_USAGE,
+					  "--%s goes with a kernel that was built elsewhere: name that with "
+					  "--kernel",
+					  options[ids[i]].name);
+	}
+	return NULL;
 }
 
 /* --- The kernel --- */
@@ -284,25 +299,18 @@ static struct err *index_key(const struct foreign *f, struct digest *ret)
 	return NULL;
 }
 
-/* A package that was only unpacked has no modules.dep; it is made once, in the cache. */
-static struct err *make_index(struct foreign *f)
+static struct err *make_index(const struct foreign *f, const char *folder, const char *kept)
 {
-	_cleanup_(free) char *cache = NULL, *folder = NULL, *kept = NULL, *base = NULL;
-	struct digest key;
+	_cleanup_(free) char *base = xasprintf("%s/new-XXXXXX", folder), *lock = NULL;
+	_cleanup_(close) int lock_fd = -1;
 	struct err *e;
 
-	TRY(cache_dir(&cache));
-	TRY(index_key(f, &key));
-	folder = xasprintf("%s/depmod", cache);
-	kept = xasprintf("%s/%s", folder, key.hex);
-	f->index = xasprintf("%s/lib/modules/%s", kept, f->release);
-	if (file_exists(kept))
-		return NULL;
-	TRY(mkdir_parents(folder, 0700));
-	base = xasprintf("%s/new-XXXXXX", folder);
 	if (!mkdtemp(base))
 		return err_os(errno, "make a folder in %s", folder);
-	e = run_depmod(f, base);
+	lock = xasprintf("%s/in-use", base);
+	e = lock_file_shared(lock, &lock_fd);
+	if (!e)
+		e = run_depmod(f, base);
 	/* Another one may have been faster. */
 	if (!e && rename(base, kept) < 0 && errno != ENOTEMPTY && errno != EEXIST)
 		e = err_os(errno, "rename %s to %s", base, kept);
@@ -311,27 +319,65 @@ static struct err *make_index(struct foreign *f)
 	return e;
 }
 
-static struct err *read_dependencies(struct foreign *f)
+/* From here on nobody who cleans the cache takes it away. The lock's time says when it was used. */
+static struct err *hold_index(struct foreign *f, const char *folder, const char *kept)
+{
+	_cleanup_(free) char *lock = xasprintf("%s/in-use", kept);
+
+	TRY(mkdir_parents(folder, 0700));
+	if (!file_exists(kept))
+		TRY(make_index(f, folder, kept));
+	TRY(lock_file_shared(lock, &f->index_fd));
+	futimens(f->index_fd, NULL);
+	return NULL;
+}
+
+/* A package that was only unpacked has no modules.dep; it is made once, in the cache. */
+static struct err *keep_index(struct foreign *f)
+{
+	_cleanup_(free) char *cache = NULL, *folder = NULL, *kept = NULL;
+	struct digest key;
+	struct err *e = NULL;
+
+	TRY(cache_dir(&cache));
+	TRY(index_key(f, &key));
+	folder = xasprintf("%s/depmod", cache);
+	kept = xasprintf("%s/%s", folder, key.hex);
+	f->index = xasprintf("%s/lib/modules/%s", kept, f->release);
+	for (int i = 0; i < HOLD_TRIES; i++) {
+		err_destroy(e);
+		e = hold_index(f, folder, kept);
+		if (!e || err_errno(e) != ENOENT)
+			return e;
+	}
+	return e;
+}
+
+/* What depmod made when the modules were installed. */
+static void find_index(struct foreign *f)
 {
 	_cleanup_(free) char *ready = xasprintf("%s/modules.dep.bin", f->modules);
-	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
-	_cleanup_(free) char *path = NULL;
 
 	if (file_exists(ready))
 		f->index = xstrdup(f->modules);
-	else
-		TRY(make_index(f));
-	path = xasprintf("%s/modules.dep", f->index);
+}
+
+static struct err *read_dependencies(struct foreign *f)
+{
+	_cleanup_(free) char *path = xasprintf("%s/modules.dep", f->index);
+	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+
 	TRY(read_file(path, DEP_MAX, &b));
 	f->dep = xstrdup(buf_str(&b));
 	return NULL;
 }
 
-static bool has_module(const struct foreign *f, const char *name)
+/* Of modules without an index nobody knows which they are. */
+static bool may_have_module(const struct foreign *f, const char *name)
 {
 	_cleanup_(strv_deinit) struct strv paths = STRV_INIT;
 
-	return f->dep && module_deps_add(f->dep, name, &paths);
+	return f->dep ? module_deps_add(f->dep, name, &paths) : f->modules != NULL;
 }
 
 static void choose_modules(const struct config *cfg, struct foreign *f)
@@ -348,7 +394,7 @@ static void choose_modules(const struct config *cfg, struct foreign *f)
 		(void)module_deps_add(f->dep, disk_modules[i], &f->load);
 }
 
-static struct err *warn_of_missing(const struct foreign *f)
+static struct err *find_lacks(struct foreign *f)
 {
 	_cleanup_(symbols_destroy) struct symbols *symbols = NULL;
 
@@ -360,29 +406,52 @@ static struct err *warn_of_missing(const struct foreign *f)
 	for (size_t i = 0; i < ARRAY_SIZE(needs); i++) {
 		const struct need *n = &needs[i];
 
-		if (symbols_find_function(symbols, n->symbol, NULL) || (n->module && has_module(f, n->module)))
+		if (symbols_find_function(symbols, n->symbol, NULL) || (n->module && may_have_module(f, n->module)))
 			continue;
-		log_warn("this kernel lacks %s%s: %s", n->option,
-			 n->module && !f->modules ? " (or has it as a module, and there is no --modules)" : "",
-			 n->what);
+		strv_addf(&f->lacks, "%s%s: %s", n->option,
+			  n->module && !f->modules ? " (or has it as a module, and there is no --modules)" : "",
+			  n->what);
 	}
+	return NULL;
+}
+
+static struct err *prepare(const struct config *cfg, bool look_only, struct foreign *f)
+{
+	const char *modules = config_string(cfg, OPT_VM_MODULES);
+
+	TRY(read_kernel(cfg, f));
+	if (modules) {
+		TRY(find_modules(modules, f));
+		find_index(f);
+	}
+	if (f->modules && !f->index && !look_only)
+		TRY(keep_index(f));
+	if (f->index) {
+		TRY(read_dependencies(f));
+		choose_modules(cfg, f);
+	}
+	return find_lacks(f);
+}
+
+struct err *foreign_look(const struct config *cfg, struct foreign *ret)
+{
+	_cleanup_(foreign_deinit) struct foreign f = FOREIGN_INIT;
+
+	TRY(prepare(cfg, true, &f));
+	*ret = f;
+	f = (struct foreign)FOREIGN_INIT;
 	return NULL;
 }
 
 struct err *foreign_prepare(const struct config *cfg, struct foreign *ret)
 {
-	_cleanup_(foreign_deinit) struct foreign f = { .kernel = NULL };
-	const char *modules = config_string(cfg, OPT_VM_MODULES);
+	_cleanup_(foreign_deinit) struct foreign f = FOREIGN_INIT;
 
-	TRY(read_kernel(cfg, &f));
-	if (modules) {
-		TRY(find_modules(modules, &f));
-		TRY(read_dependencies(&f));
-		choose_modules(cfg, &f);
-	}
-	TRY(warn_of_missing(&f));
+	TRY(prepare(cfg, false, &f));
+	for (size_t i = 0; i < f.lacks.n; i++)
+		log_warn("this kernel lacks %s", f.lacks.v[i]);
 	*ret = f;
-	f = (struct foreign){ .kernel = NULL };
+	f = (struct foreign)FOREIGN_INIT;
 	return NULL;
 }
 

@@ -200,6 +200,13 @@ static struct err *check_port(const struct vm_record *vm)
 	bool listening;
 
 	TRY(sock_port_listening(vm->port, &listening));
+	/* It would be turned away, and GDB would run the user's commands without a target, and end with 0. */
+	if (listening && sock_port_connected(vm->port))
+		return err_create(
+			ERR_UNSUPPORTED,
+			"a debugger is attached to the VM %s (127.0.0.1:%u), and one at a time is served; leave it "
+			"first (detach or quit there)",
+			vm->name, vm->port);
 	if (listening)
 		return NULL;
 	return err_create(ERR_CLOSED,

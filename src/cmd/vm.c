@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/programs.h"
+#include "cmd/attach.h"
 #include "cmd/boot.h"
 #include "cmd/cmd.h"
 #include "cmd/vm.h"
@@ -52,6 +53,7 @@ static struct err *run_detached(struct boot *b)
 	name = *b->name_option ? r->name : "";
 	log_info("VM '%s' runs in the background (%s)", r->name, r->accel);
 	log_info("console: ktb console%s%s   end: ktb stop%s%s", *name ? " " : "", name, *name ? " " : "", name);
+	attach_tell_ports(&b->attach);
 	boot_tell_how_to_debug(b, r);
 	return NULL;
 }

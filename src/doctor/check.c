@@ -23,7 +23,8 @@ const struct doctor_check doctor_checks[] = {
 	{ "kernel", "debug-info", "debug information", { "kernel" }, QUICK, check_debug_info },
 	{ "kernel", "scripts", "helper scripts", { "kernel", "gdb" }, QUICK, check_scripts },
 	{ "kernel", "options", "options", { "kernel" }, QUICK, check_options },
-	{ "vm", "machine", "machine", { "qemu" }, QUICK, check_machine },
+	{ "vm", "attach", "folders and disks", { NULL }, QUICK, check_attach },
+	{ "vm", "machine", "machine", { "qemu", "attach" }, QUICK, check_machine },
 	{ "vm", "port", "port", { NULL }, QUICK, check_port },
 	{ "vm", "vm", "VMs", { NULL }, THOROUGH, check_vms },
 	{ "vm", "vm-port", "VMs' debug ports", { NULL }, QUICK, check_vm_port },
@@ -74,4 +75,31 @@ struct err *inspect_kernel(struct doctor *d, const struct kbuild_inspection **re
 	d->inspected = true;
 	*ret = &d->inspection;
 	return NULL;
+}
+
+void doctor_foreign_deinit(struct doctor_foreign *f)
+{
+	free(f->kernel);
+	free(f->release);
+	free(f->vmlinux);
+	strv_deinit(&f->lacks);
+	*f = (struct doctor_foreign){ .kernel = NULL };
+}
+
+struct err *inspect_foreign(struct doctor *d, const struct doctor_foreign **ret)
+{
+	if (!d->foreign_seen)
+		TRY(d->ops->foreign(d->cfg, &d->foreign));
+	d->foreign_seen = true;
+	*ret = &d->foreign;
+	return NULL;
+}
+
+bool is_foreign(struct doctor *d, bool say_so)
+{
+	const char *kernel = config_string(d->cfg, OPT_VM_KERNEL);
+
+	if (kernel && say_so)
+		say(d, DOCTOR_SKIPPED, xasprintf("vm.kernel: %s was built elsewhere", kernel), NULL, NULL);
+	return kernel != NULL;
 }

@@ -11,6 +11,9 @@ struct doctor {
 	/* The kernel is looked at once. */
 	struct kbuild_inspection inspection;
 	bool inspected;
+	/* As is the one that was built elsewhere. */
+	struct doctor_foreign foreign;
+	bool foreign_seen;
 	int fd; /* where what a check says goes */
 };
 
@@ -38,6 +41,12 @@ void say_error(struct doctor *d, enum doctor_status status, struct err *e, const
 /* The kernel that is asked for; belongs to d. */
 struct err *inspect_kernel(struct doctor *d, const struct kbuild_inspection **ret) err_must_check;
 
+/* What is booted if it was built elsewhere; belongs to d. Its `kernel` is NULL if ktb builds one. */
+struct err *inspect_foreign(struct doctor *d, const struct doctor_foreign **ret) err_must_check;
+
+/* Whether what is booted was built elsewhere. Then, if `say_so`, the check is said to be skipped for that. */
+bool is_foreign(struct doctor *d, bool say_so);
+
 struct err *check_kvm_access(struct doctor *d) err_must_check;
 struct err *check_kvm(struct doctor *d) err_must_check;
 struct err *check_qemu(struct doctor *d) err_must_check;
@@ -53,6 +62,8 @@ struct err *check_build_id(struct doctor *d) err_must_check;
 struct err *check_debug_info(struct doctor *d) err_must_check;
 struct err *check_scripts(struct doctor *d) err_must_check;
 struct err *check_options(struct doctor *d) err_must_check;
+
+struct err *check_attach(struct doctor *d) err_must_check;
 struct err *check_machine(struct doctor *d) err_must_check;
 
 struct err *check_port(struct doctor *d) err_must_check;

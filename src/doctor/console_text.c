@@ -1,6 +1,7 @@
 /*
  * Sources, in the kernel: kernel/debug/kdb/kdb_support.c and kdb_bt.c (prompts "[CPU]kdb> " and "more> "),
- * kernel/debug/debug_core.c ("Waiting for connection from remote gdb"), init/main.c ("Run %s as init process"),
+ * kernel/debug/debug_core.c ("Waiting for connection from remote gdb"), kernel/debug/kdb/kdb_main.c ("Entering please attach
+ * debugger"), init/main.c ("Run %s as init process"),
  * lib/bug.c, kernel/watchdog.c, kernel/hung_task.c, kernel/rcu/tree_stall.h.
  */
 #include "doctor/console_text.h"
@@ -56,9 +57,21 @@ static bool is_trouble(const char *line)
 	return false;
 }
 
-static void read_line(const char *line, struct console_text *ret)
+/* guest/root.c says what hindered it, and then that the root stays as it is. */
+static void read_init(const char *words, char why[LINE_MAX_BYTES + 1], struct console_text *ret)
 {
-	const char *text = skip_time(line);
+	if (streq(words, "the root stays the initramfs"))
+		memcpy(ret->root, *why ? why : words, strlen(*why ? why : words) + 1);
+	else
+		memcpy(why, words, strlen(words) + 1);
+}
+
+static void read_line(const char *line, char init[LINE_MAX_BYTES + 1], struct console_text *ret)
+{
+	const char *text = skip_time(line), *words = skip_prefix(line, "init: ");
+
+	if (words)
+		read_init(words, init, ret);
 
 	ret->at_shell = text == line && (has_suffix(line, "# ") || has_suffix(line, "$ "));
 	if (skip_prefix(text, "Run ") && strstr(text, " as init process"))
@@ -67,12 +80,14 @@ static void read_line(const char *line, struct console_text *ret)
 		memcpy(ret->trouble, text, strlen(text) + 1);
 	/* Each of these is what the end is, until something else follows. */
 	ret->at_kdb = is_prompt(line);
-	ret->awaits_kgdb = strstr(text, "Waiting for connection from remote gdb") != NULL;
+	ret->awaits_kgdb = strstr(text, "Waiting for connection from remote gdb") ||
+			   strstr(text, "Entering please attach debugger");
 }
 
 void console_text_read(const char *text, size_t len, struct console_text *ret)
 {
 	struct panic_watch watch = { .len = 0 };
+	char init[LINE_MAX_BYTES + 1] = ""; /* what init said last */
 	const char *panic;
 
 	*ret = (struct console_text){ .at_kdb = false };
@@ -87,7 +102,7 @@ void console_text_read(const char *text, size_t len, struct console_text *ret)
 
 		clean_line(text, n, line);
 		if (*line)
-			read_line(line, ret);
+			read_line(line, init, ret);
 		n += newline != NULL;
 		text += n;
 		len -= n;

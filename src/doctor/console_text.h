@@ -13,6 +13,7 @@ struct console_text {
 	/* The kernel has handed over to init; a quiet one doesn't say so, but its shell shows it. */
 	bool booted;
 	char panic[256];   /* first line of a panic, printable; "" for none */
+	char root[256];    /* why init stayed in the initramfs, in its own words; "" if it did not */
 	char trouble[256]; /* first line of a report of the kernel's that is no panic (BUG:, Oops:, ...); "" for none */
 };
 

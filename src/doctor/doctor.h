@@ -7,6 +7,7 @@
 
 #include "config/config.h"
 #include "kbuild/kbuild.h"
+#include "vm/attach.h"
 
 enum doctor_status {
 	DOCTOR_OK,
@@ -34,10 +35,23 @@ struct doctor_gdb {
 	bool python;
 };
 
-/* What is looked at by means of the layers above. */
+/* A kernel that was built elsewhere. */
+struct doctor_foreign {
+	char *kernel;            /* NULL: none is asked for; ktb builds one */
+	char *release, *vmlinux; /* or NULL */
+	struct strv lacks;       /* what the VM needs of it and it has not, for people */
+};
+
+void doctor_foreign_deinit(struct doctor_foreign *f);
+
+/* What is looked at by means of the layers above. Nothing is changed by it. */
 struct doctor_ops {
 	struct err *(*kernel)(const struct config *cfg, struct kbuild_inspection *ret);
 	struct err *(*gdb)(const struct config *cfg, struct doctor_gdb *ret);
+	/* vm.kernel, and what belongs to it. An error is what ktb vm would say. */
+	struct err *(*foreign)(const struct config *cfg, struct doctor_foreign *ret);
+	/* The host's folders, disks and ports that the VM is given. An error is what ktb vm would say. */
+	struct err *(*attach)(const struct config *cfg, struct attach *ret);
 	/* The guest's userland: path of a program that will do. */
 	struct err *(*userland)(char **ret);
 };

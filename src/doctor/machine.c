@@ -180,7 +180,11 @@ struct err *check_build_tools(struct doctor *d)
 {
 	_cleanup_(toolchain_deinit) struct toolchain t = TOOLCHAIN_INIT;
 	const char *cc = config_string(d->cfg, OPT_KERNEL_CC);
-	struct err *e = toolchain_find(cc ? cc : "gcc", config_bool(d->cfg, OPT_KERNEL_CCACHE), &t);
+	struct err *e;
+
+	if (is_foreign(d, true))
+		return NULL;
+	e = toolchain_find(cc ? cc : "gcc", config_bool(d->cfg, OPT_KERNEL_CCACHE), &t);
 
 	if (!e)
 		e = toolchain_check();
@@ -231,7 +235,7 @@ static bool is_kernel_complete(struct doctor *d)
 struct err *check_disk(struct doctor *d)
 {
 	_cleanup_(free) char *cache = NULL, *folder = NULL;
-	bool built = is_kernel_complete(d);
+	bool built = is_foreign(d, false) || is_kernel_complete(d);
 	struct statvfs st;
 	uint64_t free_mb;
 
@@ -252,7 +256,7 @@ struct err *check_disk(struct doctor *d)
 		say(d, built && free_mb >= SPARE_DISK_MB ? DOCTOR_WARNING : DOCTOR_PROBLEM,
 		    xasprintf("only %llu MB free in %s", (unsigned long long)free_mb, folder),
 		    xasprintf("unpacking and building a kernel takes about %d MB%s", BUILD_DISK_MB,
-			      built ? " (the one that is asked for is built already)" : ""),
+			      built ? " (the one that is asked for is there already)" : ""),
 		    xstrdup("make room, or name another place with XDG_CACHE_HOME"));
 	return NULL;
 }

@@ -146,7 +146,10 @@ static void say_awaits_kgdb(const struct patient *p)
 {
 	say(p->d, DOCTOR_PROBLEM, xasprintf("VM '%s' waits for a debugger on its serial line (kgdb)", p->vm->name),
 	    xstrdup("the whole guest waits; ktb gdb doesn't use that line"),
-	    xstrdup("start it without kgdbwait, or build the kernel with KGDB_KDB=y and type go at kdb's prompt"));
+	    xasprintf(
+		    "ktb console%s%s, and type $3#33, which brings kdb's prompt if the kernel has KGDB_KDB=y, then go; "
+		    "start it without kgdbwait",
+		    *p->option ? " " : "", *p->option ? p->vm->name : ""));
 }
 
 /* The kernel was told to say little: that it says nothing of its boot means nothing. */
@@ -172,6 +175,13 @@ static void say_running(const struct patient *p)
 		    xstrdup("the kernel seems to hang"),
 		    xasprintf("ktb gdb%s shows where it is (bt); the end of %s/console.log what it did last", p->option,
 			      p->vm->dir));
+	else if (*p->text->root)
+		say(p->d, DOCTOR_WARNING,
+		    xasprintf("VM '%s' runs; its root is still the initramfs: %s", p->vm->name, p->text->root),
+		    xstrdup("init could not enter the root that vm.root (--root) names; its shell is in the initramfs"),
+		    xstrdup("with partitions it is /dev/vda1, not /dev/vda (ls /dev/vd* in the guest shows them); "
+			    "correct "
+			    "vm.root, or add what the kernel lacks to [kconfig]"));
 	else if (*p->text->trouble)
 		say(p->d, DOCTOR_WARNING,
 		    xasprintf("VM '%s' runs; its kernel has reported: %s", p->vm->name, p->text->trouble),

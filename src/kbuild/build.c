@@ -241,8 +241,12 @@ static struct err *run_build(struct build *b, struct make *m, const char *config
 
 	strv_addf(&args, "-j%u", count_jobs(b->params->jobs));
 	strv_add_all(&args, (const char *const[]){ "all", "compile_commands.json", "scripts_gdb", NULL });
-	/* Of a change in a built tree nobody knows how much it makes anew. */
-	m->objects_total = first ? estimate_objects(b, config) : 0;
+	if (first) {
+		m->objects_total = estimate_objects(b, config);
+	} else {
+		m->objects_done = 0;
+		TRY(objects_count_stale(b->out, &m->objects_total));
+	}
 	TRY(make_run(m, "build the kernel", &args));
 	if (first)
 		remember_objects(b, config);
@@ -525,6 +529,7 @@ struct err *kbuild_inspect(const struct kbuild_params *p, struct kbuild_inspecti
 	TRY(identify(p, &b));
 	TRY(source_state(&b.source, &b.state));
 	i.asked = fragment_set_count(p->requests);
+	i.to_download = source_is_missing(&b.source, p->cache);
 	i.begun = file_exists(b.stamp);
 	if (file_exists(b.manifest)) {
 		e = read_current(&b, &i.kernel);

@@ -2,8 +2,8 @@
  * Theory of operation
  *
  * download/SHA256/NAME below the cache is a file whose digest was checked; nothing else ever has that name. NAME.part
- * is one that isn't complete. The lock in that folder is held while it grows; a process that is killed leaves the part,
- * and the next one goes on there. If a part that was there before turns out to have been of another file, the download
+ * is one that isn't complete. The lock in that folder is held while it grows, and while the file is read; a process that
+ * is killed leaves the part, and the next one goes on there. If a part that was there before turns out to have been of another file, the download
  * begins once more from nothing before it is given up.
  */
 #include "kbuild/fetch.h"
@@ -23,7 +23,7 @@
 #include "base/util.h"
 #include "kbuild/tarball.h"
 
-enum { STALL_MS = 60000, CONNECT_MS = 30000 };
+enum { STALL_MS = 60000, CONNECT_MS = 30000, HOLD_TRIES = 10 };
 
 struct err *fetch_name(const char *url, char **ret)
 {
@@ -127,33 +127,50 @@ static struct err *fetch(const char *url, const char *sha256, const char *part)
 static void say_waiting(void *data)
 {
 	(void)data;
-	log_info("waiting for another ktb that downloads the same source");
+	log_info("another ktb downloads or unpacks the same source; waiting for it");
 }
 
-struct err *fetch_tarball(const char *url, const char *sha256, const char *cache, char **ret)
+struct err *fetch_path(const char *url, const char *sha256, const char *cache, char **ret)
 {
-	_cleanup_(free) char *name = NULL, *digest = NULL, *folder = NULL, *path = NULL, *part = NULL,
-			     *lock_path = NULL;
-	_cleanup_(close) int lock = -1;
+	_cleanup_(free) char *name = NULL, *digest = NULL;
 
 	TRY(fetch_name(url, &name));
 	TRY(check_wanted(url, sha256));
 	digest = xstrdup(sha256);
 	for (char *p = digest; *p; p++)
 		*p = (char)tolower((unsigned char)*p);
-	folder = xasprintf("%s/download/%s", cache, digest);
-	path = xasprintf("%s/%s", folder, name);
-	part = xasprintf("%s.part", path);
-	lock_path = xasprintf("%s/lock", folder);
-	if (!file_exists(path)) {
+	*ret = xasprintf("%s/download/%s/%s", cache, digest, name);
+	return NULL;
+}
+
+/* Who cleans the cache may take the folder away before we have the lock in it. */
+static struct err *lock_folder(const char *path, int *ret)
+{
+	_cleanup_(free) char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+	_cleanup_(free) char *lock = xasprintf("%s/lock", folder);
+	struct err *e = NULL;
+
+	for (int i = 0; i < HOLD_TRIES; i++) {
+		err_destroy(e);
 		TRY(mkdir_parents(folder, 0700));
-		TRY(lock_file(lock_path, false, say_waiting, NULL, &lock));
-		if (!file_exists(path)) {
-			TRY(fetch(url, digest, part));
-			if (rename(part, path) < 0)
-				return err_os(errno, "rename %s to %s", part, path);
-		}
+		e = lock_file(lock, false, say_waiting, NULL, ret);
+		if (!e || err_errno(e) != ENOENT)
+			return e;
 	}
-	*ret = steal(&path);
+	return e;
+}
+
+struct err *fetch_tarball(const char *url, const char *sha256, const char *path, int *ret_hold)
+{
+	_cleanup_(free) char *part = xasprintf("%s.part", path);
+	_cleanup_(close) int lock = -1;
+
+	TRY(lock_folder(path, &lock));
+	if (!file_exists(path)) {
+		TRY(fetch(url, sha256, part));
+		if (rename(part, path) < 0)
+			return err_os(errno, "rename %s to %s", part, path);
+	}
+	*ret_hold = steal_fd(&lock);
 	return NULL;
 }

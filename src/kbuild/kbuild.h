@@ -82,6 +82,7 @@ char *kbuild_source_lock(const char *cache, const char *id);
 
 /* What is there of the kernel that kbuild_run() would return, for somebody who wants to know why it isn't there. */
 struct kbuild_inspection {
+	bool to_download;       /* its source isn't there: kbuild_run() would download it */
 	bool begun;             /* it was configured at some time */
 	bool complete;          /* kbuild_run() would find it */
 	char *wrong;            /* not complete, though it once was: why; else NULL */
@@ -93,5 +94,5 @@ struct kbuild_inspection {
 void kbuild_inspection_deinit(struct kbuild_inspection *i);
 DEFINE_CLEANUP_STORAGE(struct kbuild_inspection, kbuild_inspection_deinit);
 
-/* Builds nothing, changes nothing. Errors: those of kbuild_run() about source, compiler and requests. */
+/* Builds nothing, downloads nothing, changes nothing. Errors: those of kbuild_run() about source, compiler and requests. */
 struct err *kbuild_inspect(const struct kbuild_params *p, struct kbuild_inspection *ret) err_must_check;

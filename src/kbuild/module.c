@@ -5,7 +5,7 @@
  * So the folder is mirrored in the cache: folders, with links to the files. make reads through the links, sees times
  * through them, too, so that it makes only what has changed, and writes beside them. What a build in the folder itself
  * has left there is not linked: make would write through. The compiler is told to write the folder's own name into the debug
- * information, and in messages it is put back here.
+ * information, and in messages it is put back here. An object that no make has made is a part of the source.
  */
 #include "kbuild/module.h"
 
@@ -24,8 +24,26 @@
 
 enum { DEPTH_MAX = 32, ORDER_MAX = 1 << 20 };
 
+/* Of objects that make makes it keeps how it did in .NAME.cmd; those of others, such as a vendor's, have none. */
+static bool is_foreign_object(const char *folder, const char *name)
+{
+	static const char *const sources[] = { "c", "S", "s", "rs" };
+	_cleanup_(free) char *command = xasprintf("%s/.%s.cmd", folder, name);
+	const char *dot = strrchr(name, '.');
+
+	if ((!has_suffix(name, ".o") && !has_suffix(name, ".a")) || file_exists(command))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
+		_cleanup_(free) char *source = xasprintf("%s/%.*s.%s", folder, (int)(dot - name), name, sources[i]);
+
+		if (file_exists(source))
+			return false;
+	}
+	return true;
+}
+
 /* What make makes. */
-static bool is_made(const char *name)
+static bool is_made(const char *folder, const char *name)
 {
 	static const char *const suffixes[] = { ".o",    ".ko",      ".mod",   ".mod.c",   ".cmd",
 						".a",    ".symvers", ".order", ".dwo",     ".su",
@@ -33,6 +51,8 @@ static bool is_made(const char *name)
 
 	if (*name == '.')
 		return true;
+	if (is_foreign_object(folder, name))
+		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
 		if (has_suffix(name, suffixes[i]))
 			return true;
@@ -57,6 +77,16 @@ static struct err *set_link(const char *from, const char *to)
 	return NULL;
 }
 
+/* What was a source when it was linked, and is now made, as when a make has run there since. */
+static struct err *drop_link(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0 || !S_ISLNK(st.st_mode) || unlink(path) == 0)
+		return NULL;
+	return err_os(errno, "remove %s", path);
+}
+
 static struct err *mirror(const char *from, const char *to, unsigned int depth)
 {
 	_cleanup_(closedir) DIR *dir = opendir(from);
@@ -71,7 +101,11 @@ static struct err *mirror(const char *from, const char *to, unsigned int depth)
 		_cleanup_(free) char *link = xasprintf("%s/%s", to, d->d_name);
 		struct stat st;
 
-		if (is_made(d->d_name) || stat(source, &st) < 0)
+		if (is_made(from, d->d_name)) {
+			TRY(drop_link(link));
+			continue;
+		}
+		if (stat(source, &st) < 0)
 			continue;
 		if (S_ISDIR(st.st_mode) && d->d_type != DT_LNK)
 			TRY(mirror(source, link, depth + 1));

@@ -7,11 +7,13 @@
 
 #include "base/fs.h"
 #include "base/util.h"
+#include "kbuild/stale.h"
 
 enum { DEPTH_MAX = 64 };
 
 struct survey {
 	bool remove_torn;
+	struct stale *stale; /* only those are counted that are; NULL: all */
 	size_t count;
 };
 
@@ -44,7 +46,8 @@ static struct err *survey_entry(struct survey *s, int fd, const struct dirent *d
 	if (*name == '.') {
 		if (strlen(name) <= 5 || !has_suffix(name, ".cmd"))
 			return NULL;
-		s->count += has_suffix(name, ".o.cmd");
+		if (has_suffix(name, ".o.cmd"))
+			s->count += !s->stale || stale_object(s->stale, fd, name);
 		return s->remove_torn ? remove_if_torn(fd, name) : NULL;
 	}
 	/* Kbuild makes all its folders itself; "source" is a link. Some file systems don't give the type. */
@@ -73,6 +76,19 @@ struct err *objects_survey(const char *out, bool remove_torn, size_t *ret)
 	struct survey s = { .remove_torn = remove_torn };
 
 	TRY(err_wrap(survey_folder(&s, AT_FDCWD, out, 0), "look through %s", out));
+	*ret = s.count;
+	return NULL;
+}
+
+struct err *objects_count_stale(const char *out, size_t *ret)
+{
+	struct survey s = { .stale = stale_create(out) };
+	struct err *e = NULL;
+
+	if (s.stale)
+		e = err_wrap(survey_folder(&s, AT_FDCWD, out, 0), "look through %s", out);
+	stale_destroy(s.stale);
+	TRY(e);
 	*ret = s.count;
 	return NULL;
 }

@@ -17,6 +17,12 @@
 struct err *objects_survey(const char *out, bool remove_torn, size_t *ret) err_must_check;
 
 /*
+ * Counts those of them that make will make anew because the source has changed (stale.h). An estimate; it takes some tenths of
+ * a second.
+ */
+struct err *objects_count_stale(const char *out, size_t *ret) err_must_check;
+
+/*
  * How many object files a kernel with that many options (=y or =m) will have, judging by one that was built: `options`
  * and `objects` of that one, 0 if there is none.
  */

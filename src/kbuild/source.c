@@ -1,5 +1,6 @@
 #include "kbuild/source.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 void source_deinit(struct source *s)
 {
 	free(steal(&s->path));
+	free(steal(&s->url));
 	free(steal(&s->tree));
 }
 
@@ -105,35 +107,61 @@ static struct err *identify(const char *cache, struct source *s)
 	return tarball_hash(s->path, cache, &s->sha256);
 }
 
+/* The digest says which it is, whether it is there or not. */
+static struct err *identify_address(const char *url, const char *sha256, const char *cache, struct source *s)
+{
+	TRY(fetch_path(url, sha256, cache, &s->path));
+	s->kind = SOURCE_TARBALL;
+	s->url = xstrdup(url);
+	for (size_t i = 0; i < sizeof(s->sha256.hex); i++)
+		s->sha256.hex[i] = (char)tolower((unsigned char)sha256[i]);
+	return NULL;
+}
+
+static struct err *identify_file(const char *path, const char *sha256, const char *cache, struct source *s)
+{
+	s->path = realpath(path, NULL);
+	if (!s->path)
+		return err_os(errno, "open the kernel source %s", path);
+	TRY(identify(cache, s));
+	return sha256 ? check_sha256(s, sha256) : NULL;
+}
+
 struct err *source_find(const char *path, const char *sha256, const char *cache, struct source *ret)
 {
 	_cleanup_(source_deinit) struct source s = SOURCE_INIT;
 	_cleanup_(free) char *found = NULL;
 
-	if (!path) {
+	if (!path)
 		TRY(default_source(&found));
-		path = found;
-	} else if (is_url(path)) {
-		TRY(fetch_tarball(path, sha256, cache, &found));
-		path = found;
-	}
-	s.path = realpath(path, NULL);
-	if (!s.path)
-		return err_os(errno, "open the kernel source %s", path);
-	TRY(identify(cache, &s));
-	if (sha256)
-		TRY(check_sha256(&s, sha256));
+	if (path && is_url(path))
+		TRY(identify_address(path, sha256, cache, &s));
+	else
+		TRY(identify_file(path ? path : found, sha256, cache, &s));
 	*ret = s;
 	s = (struct source)SOURCE_INIT;
 	return NULL;
 }
 
+bool source_is_missing(const struct source *s, const char *cache)
+{
+	_cleanup_(free) char *tree = NULL;
+
+	return s->url && !file_exists(s->path) && !tarball_is_unpacked(&s->sha256, cache, &tree);
+}
+
 struct err *source_prepare(struct source *s, const char *cache)
 {
+	_cleanup_(close) int hold = -1;
+
 	if (s->kind == SOURCE_TREE)
 		return tree_check_clean(s->tree);
 	if (s->tree)
 		return NULL;
+	if (tarball_is_unpacked(&s->sha256, cache, &s->tree))
+		return NULL;
+	if (s->url)
+		TRY(fetch_tarball(s->url, s->sha256.hex, s->path, &hold));
 	return tarball_unpack(s->path, &s->sha256, cache, &s->tree);
 }
 

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/hash.h"
 
@@ -15,6 +17,7 @@ enum source_kind {
 struct source {
 	enum source_kind kind;
 	char *path;           /* of the tarball, or the tree; absolute, without links */
+	char *url;            /* where source_prepare() gets the tarball from if it isn't there; NULL: it is */
 	struct digest sha256; /* of the tarball */
 	char *tree;           /* folder to build from; of a tarball NULL until source_prepare() */
 };
@@ -31,13 +34,20 @@ DEFINE_CLEANUP_STORAGE(struct source, source_deinit);
 const char *source_kind_name(enum source_kind kind);
 
 /*
- * Finds and identifies the source. A path of NULL stands for the distribution's newest linux-source package; one that
- * is an address is downloaded, unless it was before (kbuild/fetch.h). sha256: what the tarball's digest must be, or NULL. `cache` is where a tarball's digest is remembered. ERR_USAGE for what is
- * no kernel's source, ERR_BAD_DATA for a wrong digest, ERR_PREREQ if there is no package.
+ * Finds and identifies the source. A path of NULL stands for the distribution's newest linux-source package. One that is
+ * an address is known by its digest, and nothing is downloaded. sha256: what the tarball's digest must be, or NULL. `cache`
+ * is where a tarball's digest is remembered. ERR_USAGE for what is no kernel's source, ERR_BAD_DATA for a wrong digest,
+ * ERR_PREREQ if there is no package.
  */
 struct err *source_find(const char *path, const char *sha256, const char *cache, struct source *ret) err_must_check;
 
-/* Makes the source ready to be built from: unpacks a tarball, makes sure that a tree can be built elsewhere. */
+/* Whether source_prepare() has to download it first. */
+bool source_is_missing(const struct source *s, const char *cache);
+
+/*
+ * Makes the source ready to be built from: downloads (kbuild/fetch.h) and unpacks a tarball, unless that was done before;
+ * makes sure that a tree can be built elsewhere.
+ */
 struct err *source_prepare(struct source *s, const char *cache) err_must_check;
 
 /* A digest that changes whenever the source does. */

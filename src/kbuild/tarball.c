@@ -301,6 +301,13 @@ static struct err *unpack_into(const char *path, const char *temporary, const ch
 	return e;
 }
 
+bool tarball_is_unpacked(const struct digest *sha256, const char *cache, char **ret)
+{
+	_cleanup_(free) char *folder = xasprintf("%s/source/%.16s", cache, sha256->hex);
+
+	return is_unpacked(folder, ret);
+}
+
 static void say_waiting(void *data)
 {
 	log_info("another ktb is unpacking %s; waiting", (const char *)data);

@@ -17,6 +17,9 @@ bool tarball_is_named(const char *path);
  */
 struct err *tarball_hash(const char *path, const char *cache, struct digest *ret) err_must_check;
 
+/* Whether it is unpacked already: then *ret is the tree. The caller frees it. */
+bool tarball_is_unpacked(const struct digest *sha256, const char *cache, char **ret);
+
 /*
  * The unpacked tree, which is below `cache`; unpacks it if it isn't there. Either all of it is there or nothing: it is
  * unpacked beside its place and renamed; what a killed run left is removed by the next one. ERR_BAD_DATA if the file is

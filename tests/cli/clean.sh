@@ -226,12 +226,16 @@ for kind in download module depmod edit layout; do
 	expect_match "$kind is listed" "^$kind +[0-9a-f]+ +1\.0 MB"
 done
 : >"$cache/module/eeeeeeeeeeeeeeee/lock"
-exec 9<"$cache/module/eeeeeeeeeeeeeeee/lock"
-flock -x 9
+: >"$cache/download/dddddddddddddddd/lock"
+: >"$cache/depmod/ffffffffffffffff/in-use"
+hold x "$cache/module/eeeeeeeeeeeeeeee/lock"
+hold x "$cache/download/dddddddddddddddd/lock"
+hold s "$cache/depmod/ffffffffffffffff/in-use"
 run "$KTB" clean --all
-exec 9<&-
-expect_equal 'and removed, but for what is being made' \
-	"$(cd "$cache" && find download module depmod edit layout -mindepth 1 -maxdepth 1)" 'module/eeeeeeeeeeeeeeee'
+release
+expect_equal 'and removed, but for what is being made or used' \
+	"$(cd "$cache" && find download module depmod edit layout -mindepth 1 -maxdepth 1 | tr '\n' ' ')" \
+	'download/dddddddddddddddd module/eeeeeeeeeeeeeeee depmod/ffffffffffffffff '
 
 # --- Killed in the middle ---
 

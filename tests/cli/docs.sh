@@ -1,12 +1,17 @@
 #!/bin/sh
-# timeout: 300
+# timeout: 900
 # The examples of README.md, of `ktb help COMMAND` and of the man page are executed.
 #
-# In README.md each block of lines from a terminal (```console) has a comment in front that says how it is run:
+# In README.md each block (```console, what a terminal shows; ```ini, a ktb.conf) has a comment in front that says how it is
+# tried:
 #
 #	<!-- test: run -->			its commands, one after the other
 #	<!-- test: fake source -->		the same, with a kernel in miniature as ~/src/linux; they fail
 #	<!-- test: wrong conf -->		the same, in a folder with a ktb.conf that says memroy in [vm]; they fail
+#	<!-- test: dropped -->			the same, with an empty cache beside the unpacked sources; they fail
+#	<!-- test: roots -->			each boots, from a root that was made for it, and is ended
+#	<!-- test: conf -->			as a ktb.conf it is understood
+#	<!-- test: vm --kgdb-wait -->		its commands, while a VM stands at kdb's prompt; they find a problem
 #	<!-- test: vm -->			the same, while a VM runs in the background
 #	<!-- test: vm, COMMAND -->		and COMMAND has been typed into its shell
 #	<!-- test: terminal -->			its first command in a terminal; what follows a prompt of the guest is typed
@@ -181,7 +186,7 @@ make_fake_source()
 # shell_line COMMAND: as a user types it, with our port in place of the usual one.
 shell_line()
 {
-	timeout 120 sh -c "$(printf '%s\n' "$1" | sed "s/localhost:1234/localhost:$port/")" </dev/null
+	timeout 240 sh -c "$(printf '%s\n' "$1" | sed "s/localhost:1234/localhost:$port/")" </dev/null
 }
 
 # perform BLOCK TRANSCRIPT STATUS: runs its commands; false if one of them did not end with the status.
@@ -256,6 +261,64 @@ terminal_block()
 	term_stop
 }
 
+# boot_roots BLOCK: each of its commands.
+boot_roots()
+{
+	make_roots
+	need_no_vm
+	sed -n 's/^\$ //p' "$1" >"$tmp/roots"
+	while IFS= read -r line <&5; do
+		case $line in
+		# What is on that disk doesn't know of ktb.
+		*--image*) foreground "$line" shell 'ktb stop --force' ;;
+		*) foreground "$line" shell 'ktb stop' ;;
+		esac
+		printf '%s\n' "$line" | sed 's/  *#.*//' >>"$tmp/done"
+	done 5<"$tmp/roots"
+}
+
+# A folder with a userland, and a disk that has it, with an init of its own, in its first partition.
+make_roots()
+{
+	_tree=$HOME/debian
+	mkdir -p "$_tree"
+	for folder in bin sbin etc proc sys dev tmp run mnt root lib/modules; do
+		mkdir -p "$_tree/$folder"
+	done
+	cp "$(command -v busybox)" "$_tree/bin/busybox"
+	for applet in sh echo sleep mount ls; do
+		ln -s busybox "$_tree/bin/$applet"
+	done
+	printf '#!/bin/sh\necho debugvm: of the disk\nwhile :; do sleep 1; done\n' >"$_tree/sbin/init"
+	chmod +x "$_tree/sbin/init"
+	truncate -s 32M partition.img
+	PATH=$PATH:/usr/sbin:/sbin mkfs.ext4 -q -d "$_tree" partition.img
+	python3 - partition.img disk.img <<-'END'
+		import struct, sys
+		data = open(sys.argv[1], "rb").read()
+		entry = struct.pack("<B3sB3sII", 0, b"\0\2\0", 0x83, b"\xff" * 3, 2048, len(data) // 512)
+		mbr = bytes(446) + entry + bytes(48) + b"\x55\xaa"
+		open(sys.argv[2], "wb").write(mbr + bytes(2048 * 512 - 512) + data)
+	END
+	qemu-img convert -f raw -O qcow2 disk.img debian-12-generic-amd64.qcow2
+}
+
+# in_lean_cache COMMAND...: kernels of other tests are not there, their sources are.
+in_lean_cache()
+{
+	mkdir -p "$tmp/lean/ktb"
+	[ -e "$tmp/lean/ktb/source" ] || ln -s "$cache/ktb/source" "$tmp/lean/ktb/source"
+	XDG_CACHE_HOME=$tmp/lean
+	"$@"
+	XDG_CACHE_HOME=$cache
+}
+
+# shellcheck disable=SC2317 # called by way of wait_for
+is_at_kdb()
+{
+	grep -q 'kdb> ' "$XDG_RUNTIME_DIR/ktb/vm/console.log"
+}
+
 # Writes each block of README.md to blocks/LINE, and its comment to blocks/LINE.how.
 split_readme()
 {
@@ -264,12 +327,14 @@ split_readme()
 		how = substr($0, 12, length($0) - 15)
 		next
 	}
-	/^```console$/ {
+	/^```/ && !inside {
+		inside = 1
 		file = sprintf("%s%04d", to, NR)
 		printf "%s\n", how >(file ".how")
 		next
 	}
 	/^```/ {
+		inside = 0
 		file = ""
 	}
 	file {
@@ -297,6 +362,23 @@ run_readme()
 			XDG_CACHE_HOME=$tmp/cache
 			run_block "$name" "$block" 2
 			XDG_CACHE_HOME=$cache
+			;;
+		dropped) in_lean_cache run_block "$name" "$block" 2 ;;
+		roots) boot_roots "$block" ;;
+		conf)
+			mkdir -p "$tmp/conf"
+			cp "$block" "$tmp/conf/ktb.conf"
+			cd "$tmp/conf" || exit 1
+			run "$KTB" list
+			expect_status "$name: is understood" 0
+			cd "$tmp/work" || exit 1
+			;;
+		'vm --kgdb-wait')
+			need_no_vm
+			"$KTB" vm --quiet --detach "--port=$port" --kgdb-wait
+			wait_for 90 is_at_kdb || not_ok "$name: kdb's prompt"
+			run_block "$name" "$block" 1
+			need_no_vm
 			;;
 		'wrong conf')
 			mkdir -p "$tmp/wrong"
@@ -336,11 +418,11 @@ foreground()
 {
 	rm -f "$tmp/keys"
 	mkfifo "$tmp/keys"
-	timeout 120 sh -c "$1" <"$tmp/keys" >"$tmp/foreground" 2>&1 &
+	timeout 240 sh -c "$1" <"$tmp/keys" >"$tmp/foreground" 2>&1 &
 	vm_pid=$!
 	exec 4>"$tmp/keys"
 	if [ "$2" = shell ]; then
-		wait_for 90 grep -q 'debugvm:' "$tmp/foreground"
+		wait_for 180 grep -q 'debugvm:' "$tmp/foreground"
 	else
 		wait_for 30 has_status vm "$2"
 	fi || not_ok "example: $1: $2" "$(tail -n 20 "$tmp/foreground")"

@@ -185,6 +185,44 @@ expect_status 'a ktb.conf that is wrong: status 2' 2
 expect_error 'where, and what was meant' 'ktb.conf:2: .*memory'
 rm ktb.conf
 
+# What of the host the VM is given.
+rm -f "$tmp/text" && echo text >"$tmp/text"
+truncate -s 1M "$tmp/raw.img"
+mkdir "$tmp/share"
+doctor
+expect_finding 'nothing is asked for' 'folders and disks' ok 'none is asked for'
+doctor --share "$tmp/share" --image "$tmp/raw.img" --image "$tmp/raw.img:ro" --root "$tmp/share" --forward auto:22
+expect_finding 'what is there is counted' 'folders and disks' ok 'all there: 2 folders, 2 disks, 1 port'
+expect 'and nothing is said elsewhere' [ -z "$stderr" ]
+
+# wrong NAME FOUND ARGS...
+wrong()
+{
+	_name=$1 _found=$2
+	shift 2
+	doctor "$@"
+	expect_status "$_name: status 1" 1
+	expect_finding "$_name" 'folders and disks' problem "$_found" "won't start" 'vm.share'
+	expect_finding "$_name: the machine needs it" machine skipped 'needs: folders and disks'
+}
+wrong 'a folder that is not there' 'no folder .*/none' --share "$tmp/none"
+wrong 'an image that is not there' 'no file .*/none' --image "$tmp/none"
+wrong 'a root that is not there' 'no folder .*/none' --root "$tmp/none"
+wrong 'a disk as root, and no disk' 'VM has none' --root /dev/vda
+wrong 'an init without a root' 'no --root' --init /sbin/init
+wrong 'a port that is taken' "by process $socat_pid" --forward "$port:22"
+
+# A kernel from elsewhere.
+doctor --kernel "$tmp/none"
+expect_status 'a kernel that is not there: status 1' 1
+expect_finding 'a kernel that is not there' kernel problem 'no file .*/none' "won't start" '--kernel'
+expect_finding 'what needs it is skipped' machine skipped 'needs: kernel'
+expect_finding 'building has nothing to do with it' 'build tools' skipped 'built elsewhere'
+doctor --kernel "$tmp/text"
+expect_finding 'what is no kernel' kernel problem 'neither a bzImage'
+doctor --vmlinux "$tmp/text"
+expect_finding 'symbols of no kernel' kernel problem 'name that with --kernel'
+
 # A user who may not.
 if [ "$(id -u)" = 0 ]; then
 	chmod 755 "$tmp"

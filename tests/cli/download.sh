@@ -47,7 +47,7 @@ requests()
 
 forget()
 {
-	rm -rf "$tmp/cache/ktb/download" "$tmp/www/log"
+	rm -rf "$tmp/cache/ktb" "$tmp/www/log"
 }
 
 # A part of N bytes, as an interrupted download leaves it.
@@ -78,6 +78,16 @@ run "$KTB" build --source "$url/ranges/linux.html" --sha256 "$sum"
 expect_status 'an address that is no tarball: a usage error' 2
 expect 'nothing was asked of the server for all that' [ -z "$(requests)" ]
 
+# --- What only looks -----------------------------------------------------------------------------------------------
+
+run "$KTB" doctor --json --accel tcg --port auto --source "$url/ranges/linux-fake.tar.gz" --sha256 "$sum"
+expect_match 'the doctor says that it is not downloaded' 'not built yet, and its source is not downloaded yet'
+run "$KTB" shell --source "$url/ranges/linux-fake.tar.gz" --sha256 "$sum" -- true
+expect_status 'a shell needs no source' 0
+expect_error 'and says that there is no kernel' 'not built yet'
+expect 'neither asks the server' [ -z "$(requests)" ]
+expect 'neither makes anything' [ ! -e "$tmp/cache/ktb/download" ]
+
 # --- A download ----------------------------------------------------------------------------------------------------
 
 build ranges --sha256 "$sum"
@@ -88,6 +98,28 @@ rm -f "$tmp/www/log"
 build ranges --sha256 "$(echo "$sum" | tr a-f A-F)"
 expect_status 'the second time: works' 0
 expect 'the second time the server is not asked' [ -z "$(requests)" ]
+rm -rf "$tmp/cache/ktb/download"
+build ranges --sha256 "$sum"
+expect_status 'once it is built, the tarball may go' 0
+expect 'and is not asked for again' [ -z "$(requests)" ]
+run "$KTB" doctor --json --accel tcg --port auto --source "$url/ranges/linux-fake.tar.gz" --sha256 "$sum"
+expect 'nor does the doctor miss it' [ -z "$(printf '%s\n' "$stdout" | grep 'not downloaded yet')" ]
+
+# Until it is unpacked, nobody who cleans the cache takes it away.
+forget
+mkdir "$tmp/bin"
+real_tar=$(command -v tar)
+cat >"$tmp/bin/tar" <<-END
+	#!/bin/sh
+	"$KTB" clean --all >"$tmp/clean.out" 2>&1
+	ls "$(dirname "$whole")" >"$tmp/during"
+	exec "$real_tar" "\$@"
+	END
+chmod +x "$tmp/bin/tar"
+run env PATH="$tmp/bin:$PATH" "$KTB" build --source "$url/ranges/linux-fake.tar.gz" --sha256 "$sum"
+expect_whole 'while it is unpacked, ktb clean leaves it'
+expect 'it was there all the time' grep -q linux-fake "$tmp/during"
+expect 'which ktb clean said' grep -q 'kept: download' "$tmp/clean.out"
 
 forget
 build to/to/ranges --sha256 "$sum"

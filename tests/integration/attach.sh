@@ -127,6 +127,7 @@ printf '[vm]\nshare = data "data, too:/other place" out:/out:rw\nforward = auto:
 boot --image raw.img --image based.qcow2:snapshot --image real.qcow2:ro
 rm ktb.conf
 expect_status 'a VM with folders, disks and ports' 0
+told=$(printf '%s\n' "$stderr" | sed -n 's/^ktb: forwarded: //p' | tr '\n' ' ')
 expect_error 'an image that is based on another is spoken of' 'is based on base.raw'
 await 'it comes up' 'debugvm:'
 guest 'cat /mnt/data/link; ls -d "/other place"'
@@ -154,6 +155,9 @@ expect 'the snapshot has forgotten it' [ "$(tr -d '\0' <base.raw | wc -c)" = 0 ]
 
 forward=$("$KTB" list --json | sed -n 's/.*"forward": "\(.*\)".*/\1/p')
 expect 'ktb list shows the ports' matches "$forward" '^tcp:[0-9]+:7000 udp:[0-9]+:7000$'
+expect_equal 'which the user was told' "$told" "$forward "
+run "$KTB" vm --name other --port off --forward auto:7000 --print-command
+expect 'one that does not run has no port to be told' [ -z "$(printf '%s\n' "$stderr" | grep forwarded)" ]
 host_port=${forward#tcp:}
 host_port=${host_port%%:*}
 guest 'nc -l -p 7000 -e cat & sleep 1; echo listens'

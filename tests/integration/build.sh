@@ -202,10 +202,12 @@ mkdir -p "$(dirname "$unpacked").unpack/left/over"
 run "$KTB" build --source "$tmp/linux.tar.xz" --kconfig FAKE_OTHER=y
 expect_status 'what a killed unpacking left does no harm' 0
 expect 'and is swept' [ ! -e "$(dirname "$unpacked").unpack" ]
-for c in gz:z bz2:j zst:-zstd; do
-	[ "$c" = zst:-zstd ] && ! command -v zstd >/dev/null && continue
-	tar -C "$tmp/tar" "-c${c#*:}" -f "$tmp/linux.tar.${c%:*}" linux-6.1 2>/dev/null ||
-		tar -C "$tmp/tar" -c "-${c#*:}" -f "$tmp/linux.tar.${c%:*}" linux-6.1
+for c in gz:gzip bz2:bzip2 zst:zstd; do
+	if ! command -v "${c#*:}" >/dev/null; then
+		skip "${c%:*} is unpacked" "${c#*:} is not installed"
+		continue
+	fi
+	tar -C "$tmp/tar" -c "--${c#*:}" -f "$tmp/linux.tar.${c%:*}" linux-6.1
 	run "$KTB" build --source "$tmp/linux.tar.${c%:*}"
 	expect_status "${c%:*} is unpacked" 0
 done
@@ -298,6 +300,19 @@ if command -v tmux >/dev/null; then
 	term_stop
 else
 	skip 'Ctrl-C leaves no process' 'there is no tmux'
+fi
+
+# A changed tree: how many objects are made anew is known.
+fake_kernel "$tmp/count"
+run "$KTB" build --source "$tmp/count"
+sleep 0.01
+touch "$tmp/count/kernel/sched.c" "$tmp/count/kernel/panic.c"
+if command -v tmux >/dev/null; then
+	term_start "FAKE_SLOW=3 '$KTB' build --jobs 1 --source '$tmp/count'; exec cat"
+	expect 'a changed tree: objects done of the total' term_wait 60 '2 of about 2  CC kernel/[a-z]*\.o'
+	term_stop
+else
+	skip 'a changed tree: objects done of the total' 'there is no tmux'
 fi
 
 # The compiler is killed while it writes an object that an earlier build had finished.

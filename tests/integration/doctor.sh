@@ -124,6 +124,73 @@ expect_status "a VM that doesn't start: status 1" 1
 expect_says "a VM that doesn't start: what QEMU says, and what to do" machine problem "'nonesuch' is not a valid device" \
 	'vm.qemu_arg.*--print-command'
 
+# --- Disks, a root, a kernel from elsewhere -----------------------------------------------------------------------
+
+truncate -s 4M "$tmp/disk.img"
+qemu-img create -q -f qcow2 "$tmp/disk.qcow2" 4M
+sum=$(cat "$tmp/disk.img" "$tmp/disk.qcow2" | sha256sum)
+doctor none --image "$tmp/disk.img" --image "$tmp/disk.qcow2" --share "$tmp" --root "$tmp/config" --forward auto:22
+expect_says 'disks that nobody has' machine ok 'QEMU makes it'
+expect_equal 'which it leaves as they are' "$(cat "$tmp/disk.img" "$tmp/disk.qcow2" | sha256sum)" "$sum"
+qemu-img create -q -f qcow2 -F raw -b "$tmp/gone.img" "$tmp/based.qcow2" 4M 2>/dev/null ||
+	qemu-img create -q -u -f qcow2 -F raw -b "$tmp/gone.img" "$tmp/based.qcow2" 4M
+doctor none --image "$tmp/based.qcow2"
+expect_says 'an image without what it is based on' attach problem 'no file .*gone.img'
+detach disks --image "$tmp/disk.img" --image "$tmp/disk.qcow2" --forward auto:22 --root /dev/vda --init ktb
+for disk in disk.img disk.qcow2; do
+	run "$KTB" vm --detach --name "${me}two" --accel tcg --port auto --image "$tmp/$disk"
+	expect_status "$disk: a second VM does not start" 125
+	expect_error "$disk: QEMU says why" 'Failed to get "write" lock'
+	doctor two --image "$tmp/$disk"
+	expect_status "$disk: status 1" 1
+	expect_says "$disk: the doctor has QEMU's words, and a remedy" machine problem 'Failed to get .*"write" lock' \
+		'end that one, or copy the image'
+done
+qemu-img create -q -f qcow2 -F raw -b "$tmp/disk.img" "$tmp/new.qcow2"
+doctor two --image "$tmp/new.qcow2"
+expect_says 'one that only has the differences would still read what the other VM writes' machine problem 'lock'
+port=$("$KTB" list --json | sed -n 's/.*"forward": "tcp:\([0-9]*\):22".*/\1/p')
+doctor disks --image "$tmp/disk.img" --forward "$port:22"
+expect_says 'of the VM that has them they are no problem' machine ok 'QEMU makes it'
+expect_says 'nor is its port' attach ok "VM '${me}disks', which runs, has them"
+is_up disks
+doctor disks
+expect_says 'a disk that could not be mounted as root' vm warning 'root is still the initramfs: no file system .* on /dev/vda' \
+	'/dev/vda1'
+"$KTB" stop --quiet --force "${me}disks"
+doctor two --image "$tmp/disk.img"
+expect_says 'the remedy helps' machine ok 'QEMU makes it'
+
+built=$("$KTB" build -q)
+# path NAME: of the kernel's files.
+path()
+{
+	printf '%s\n' "$built" | sed -n "s/^$1  *//p"
+}
+cp -r "$(path modules)" "$tmp/modules"
+rm -f "$tmp"/modules/lib/modules/*/modules.dep*
+old_cache=${XDG_CACHE_HOME-}
+export XDG_CACHE_HOME="$tmp/cache"
+doctor none --kernel "$(path bzImage)" --vmlinux "$(path vmlinux)" --modules "$tmp/modules"
+expect_status 'a kernel from elsewhere: status 0' 0
+expect_says 'its release and its file' kernel ok 'built elsewhere .*/bzImage'
+expect_says 'its symbols' debug-info ok '[0-9]+ functions'
+expect_says 'what the VM needs of it' options ok 'what the VM needs'
+expect_says 'QEMU loads it' machine ok 'loaded with the kernel'
+for check in build-tools build-id scripts; do
+	expect_says "$check: not of one from elsewhere" "$check" skipped 'vm.kernel: .*/bzImage was built elsewhere'
+done
+doctor none --kernel "$(path bzImage)" --vmlinux "$(path vmlinux)"
+expect_says 'without its modules' options ok 'what the VM needs'
+doctor none --kernel "$(path bzImage)"
+expect_says 'without its symbols' options skipped 'no vmlinux'
+expect 'it makes nothing' [ "$(ls "$tmp/cache/ktb")" = gdb-program ]
+if [ -n "$old_cache" ]; then
+	XDG_CACHE_HOME=$old_cache
+else
+	unset XDG_CACHE_HOME
+fi
+
 # --- GDB can't connect --------------------------------------------------------------------------------------------
 
 detach deaf --port off
@@ -147,7 +214,9 @@ expect_says 'a debugger is attached' vm-port warning 'a debugger is attached' 'l
 expect_says 'and holds the guest' vm warning 'stands still .*a debugger is attached' 'continue'
 expect_status 'which is no problem' 0
 run "$KTB" gdb --name "${me}well" -- -batch
-expect 'a second one is refused' [ "$status" != 0 ] || grep -q 'Remote communication error\|closed' "$tmp/stderr"
+expect_status 'a second one is refused' 1
+expect_error 'and told why, and what to do' "a debugger is attached to the VM ${me}well .*leave it first"
+expect 'GDB was not started' [ -z "$stdout" ]
 echo disconnect >&4
 exec 4>&-
 wait "$gdb_pid"
@@ -219,7 +288,21 @@ at_prompt()
 wait_for 30 at_prompt
 doctor kgdb
 expect_says 'kdb later on' vm problem "kernel's own debugger\$" 'bt there shows'
+type_into kgdb kgdb
+wait_for 30 log_has kgdb 'please attach debugger'
+doctor kgdb
+expect_status 'kgdb on the serial line: status 1' 1
+expect_says 'kgdb on the serial line' vm problem 'waits for a debugger on its serial line' "ktb console ${me}kgdb.*\\\$3#33"
+type_into kgdb '$3#33'
+expect 'the remedy brings back kdb' wait_for 30 at_prompt
 "$KTB" stop --quiet --force "${me}kgdb"
+
+detach kaslr --kaslr
+doctor kaslr
+expect_says 'KASLR: symbols are elsewhere' vm-symbols warning 'was started with KASLR' 'without --kaslr'
+run "$KTB" gdb --name "${me}kaslr" -- -batch
+expect_error 'ktb gdb says so, too' 'started with vm.kaslr.*without --kaslr'
+"$KTB" stop --quiet --force "${me}kaslr"
 
 detach held --wait
 doctor held

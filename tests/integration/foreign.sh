@@ -77,6 +77,19 @@ run "$KTB" vm --detach --kernel elsewhere/vmlinuz --modules empty
 expect_status 'a folder without its modules' 125
 expect_error 'the release is named' "$release"
 
+# --- Its index, while ktb clean is at work ---------------------------------------------------------------------------
+
+mkdir bin
+real_depmod=$(PATH=$PATH:/usr/sbin:/sbin command -v depmod)
+cat >bin/depmod <<-END
+	#!/bin/sh
+	"$real_depmod" "\$@" && "$KTB" clean --all >clean.out 2>&1
+END
+chmod +x bin/depmod
+run env PATH="$tmp/bin:$PATH" "$KTB" vm --kernel elsewhere/vmlinuz --modules elsewhere/root --port off --print-command
+expect_status 'ktb clean leaves an index that is being made' 0
+expect 'and says so' grep -q 'kept: depmod' clean.out
+
 # --- A bzImage, its symbols and its modules --------------------------------------------------------------------------
 
 run "$KTB" vm --detach --port auto --memory 512M --kernel elsewhere/vmlinuz --vmlinux elsewhere/vmlinux --modules elsewhere/root

@@ -58,6 +58,12 @@ on_kernel()
 	expect_match "$version: the backtrace reaches the system call" '^#[0-9]+ .*do_syscall_64 .*common\.c:[0-9]+'
 	expect_match "$version: list shows the source" '^[0-9]+[[:space:]]+(pid_t kernel_clone|\{)'
 	expect_match "$version: the helpers are loaded" "^Linux version $version"
+
+	run "$KTB" exec -- modprobe dummy
+	gdb_batch -- -batch -ex 'info line dummy_setup' -ex "lx-symbols $("$KTB" build -q --source "$source" |
+		sed -n 's/^build  *//p')" -ex 'info line dummy_setup'
+	expect_error "$version: a module has no symbols at first" 'No symbol "dummy_setup"|Function "dummy_setup" not defined'
+	expect_match "$version: lx-symbols FOLDER has them" 'Line [0-9]+ of ".*drivers/net/dummy\.c"'
 	expect_equal "$version: and nothing is complained about" "$(printf '%s\n' "$stdout$stderr" |
 		grep -iE 'warning|error|traceback|auto-load')" ''
 	expect_equal "$version: GDB lets the guest go on" "$(field status)" running

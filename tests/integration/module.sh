@@ -89,6 +89,22 @@ on_kernel()
 	find hello | sort >after
 	expect "$version: nothing was written to the folder" cmp before after
 	"$KTB" stop vm 2>/dev/null
+
+	# A part of it that comes as an object, without its source; and what a make in the folder has left.
+	rm -rf hello
+	make_module
+	gcc -O2 -mcmodel=kernel -mno-red-zone -fno-pic -ffreestanding -fcf-protection=none -g0 -c -o hello/parts/answer.o \
+		hello/parts/answer.c
+	rm hello/parts/answer.c
+	echo nonsense >hello/main.o
+	cp hello/parts/answer.o blob.o
+	module --source "$source" hello
+	expect_status "$version: a module with an object of somebody else's is built" 0
+	expect "$version: that is in it" sh -c "nm '$stdout' | grep -q ' [Tt] hello_answer$'"
+	expect "$version: and is as it was" cmp blob.o hello/parts/answer.o
+	touch hello/parts/.answer.o.cmd
+	module --source "$source" hello
+	expect_status "$version: one that a make has left is not taken" 1
 }
 
 module

@@ -76,7 +76,7 @@ $(cat "$tmp"/*.err)"
 
 # --- Side by side -------------------------------------------------------------------------------------------------
 
-up wide 160 40 --break=kernel_clone
+up wide 160 40 --break=kernel_clone --forward=auto:22
 on_screen 'both are there, and the key that leaves is shown' "VM 'wide' .*GDB "
 on_screen 'the key that leaves' 'F12 ends VM and GDB'
 on_screen 'GDB waits for the guest' 'GDB attaches when'
@@ -102,6 +102,7 @@ term_send Enter
 on_screen 'and GDB starts again' 'Remote debugging using'
 term_send F12
 expect_end 'F12' wide 0
+expect 'nor was a port told that the VM does not have' [ -z "$(grep forwarded "$tmp/wide.err")" ]
 on_screen 'and it is said what became of the VM' "left, and VM 'wide' was ended"
 expect_equal 'the terminal is as it was' "$(term_tmux display-message -p '#{alternate_on} #{cursor_flag}')" '0 1'
 

@@ -48,7 +48,20 @@ static void knows_kgdb_waiting(void **state)
 
 	(void)state;
 	assert_true(read_text(waiting).awaits_kgdb);
+	assert_true(
+		read_text("[0]kdb> kgdb\r\nEntering please attach debugger or use $D#44+ or $3#33\r\n").awaits_kgdb);
 	assert_false(read_text("KGDB: Waiting for connection from remote gdb...\n[    1.0] on\n").awaits_kgdb);
+}
+
+static void knows_why_the_root_stays(void **state)
+{
+	(void)state;
+	assert_string_equal(read_text("init: can't mount /dev/vda: x\r\n[    1.0] y\r\n"
+				      "init: the root stays the initramfs\r\ndebugvm:~# ")
+				    .root,
+			    "can't mount /dev/vda: x");
+	assert_string_equal(read_text("init: the root stays the initramfs\n").root, "the root stays the initramfs");
+	assert_string_equal(read_text("init: something\nroot stays the initramfs\n").root, "");
 }
 
 static void knows_what_has_booted(void **state)
@@ -98,13 +111,10 @@ static void advises_on_each_panic(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(says_nothing_of_nothing),
-		cmocka_unit_test(knows_the_prompt_of_kdb_at_the_end_only),
-		cmocka_unit_test(knows_kgdb_waiting),
-		cmocka_unit_test(knows_what_has_booted),
-		cmocka_unit_test(keeps_the_first_trouble_and_the_panic),
-		cmocka_unit_test(long_lines_are_cut),
-		cmocka_unit_test(advises_on_each_panic),
+		cmocka_unit_test(says_nothing_of_nothing), cmocka_unit_test(knows_the_prompt_of_kdb_at_the_end_only),
+		cmocka_unit_test(knows_kgdb_waiting),      cmocka_unit_test(knows_why_the_root_stays),
+		cmocka_unit_test(knows_what_has_booted),   cmocka_unit_test(keeps_the_first_trouble_and_the_panic),
+		cmocka_unit_test(long_lines_are_cut),      cmocka_unit_test(advises_on_each_panic),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include "kbuild/configure.h"
 #include "kbuild/objects.h"
 #include "kbuild/source.h"
+#include "kbuild/stale.h"
 #include "kbuild/tree.h"
 
 static char *folder; /* of this test */
@@ -40,6 +41,86 @@ static void write_text(const char *name, const char *text)
 	*strrchr(parent, '/') = '\0';
 	assert_null(mkdir_parents(parent, 0700));
 	assert_null(write_file_atomic(path, text, strlen(text), 0600));
+}
+
+/* The files that a text names, with blanks between them. */
+static char *files_in(const char *text)
+{
+	struct buf b = BUF_INIT;
+	const char *name;
+	size_t len;
+
+	while (stale_next_file(&text, &name, &len)) {
+		buf_append(&b, name, len);
+		buf_puts(&b, " ");
+	}
+	buf_puts(&b, "");
+	return buf_steal(&b);
+}
+
+static void knows_what_an_object_was_made_from(void **state)
+{
+	static const struct {
+		const char *text, *files;
+	} cases[] = {
+		{ "savedcmd_a.o := gcc -o a.o a.c ; x\n\nsource_a.o := /src/a.c\n\ndeps_a.o := \\\n"
+		  "    $(wildcard include/config/X) \\\n  /src/a.h \\\n  include/b.h \\\n\na.o: "
+		  "$(deps_a.o)\n\n$(deps_a.o):\n",
+		  "/src/a.c /src/a.h include/b.h " },
+		{ "cmd_all.o := ld -r -o all.o a.o", "" },
+		{ "source_a.o := /src/a.c", "/src/a.c " },
+		{ "source_a.o := \n", "" },
+		{ "source_a.o\n   \n \\\n\t\n x", "x " },
+		{ "", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(free) char *files = files_in(cases[i].text);
+
+		assert_string_equal(files, cases[i].files);
+	}
+}
+
+static void set_time(const char *name, time_t seconds)
+{
+	_cleanup_(free) char *path = xasprintf("%s/%s", folder, name);
+	const struct timespec times[] = { { .tv_sec = seconds }, { .tv_sec = seconds } };
+
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static size_t count_stale(void)
+{
+	size_t n = 1000;
+
+	assert_null(objects_count_stale(folder, &n));
+	return n;
+}
+
+static void counts_what_make_will_make_anew(void **state)
+{
+	static const char *const files[] = { "a.c", "include/h.h", "kernel/a.o", "kernel/b.o", "scripts/c.o" };
+	_cleanup_(free) char *a = xasprintf("source_a.o := %s/a.c\ndeps_a.o := \\\n  include/h.h \\\n", folder);
+	_cleanup_(free) char *path = xasprintf("%s/a.c", folder);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		write_text(files[i], "");
+	write_text("kernel/.a.o.cmd", a);
+	write_text("kernel/.b.o.cmd", "deps_b.o := \\\n  include/h.h \\\n");
+	write_text("scripts/.c.o.cmd", "deps_c.o := \\\n  include/h.h \\\n");
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		set_time(files[i], 1000);
+	assert_int_equal(count_stale(), 0);
+	set_time("a.c", 1001);
+	assert_int_equal(count_stale(), 1);
+	set_time("include/h.h", 1001);
+	/* Programs for this machine are no part of the kernel. */
+	assert_int_equal(count_stale(), 2);
+	set_time("include/h.h", 1000);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(count_stale(), 1);
 }
 
 static void takes_the_highest_version(void **state)
@@ -183,9 +264,11 @@ static void removes_half_written_objects(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(takes_the_highest_version),       TEST(reads_git_status),
-		TEST(notices_a_change_of_a_tree),      TEST(refuses_a_tree_built_in_place),
-		TEST(reads_the_list_of_kconfig_files), TEST(counts_options),
+		TEST(knows_what_an_object_was_made_from), TEST(reads_git_status),
+		TEST(counts_what_make_will_make_anew),    TEST(reads_git_status),
+		TEST(takes_the_highest_version),          TEST(reads_git_status),
+		TEST(notices_a_change_of_a_tree),         TEST(refuses_a_tree_built_in_place),
+		TEST(reads_the_list_of_kconfig_files),    TEST(counts_options),
 		TEST(removes_half_written_objects),
 	};
 
