@@ -19,6 +19,11 @@
 #define LIMIT_LOG_STRUCT 1024U
 /* VMCOREINFO is one page, and since 2025 a bit more. */
 #define LIMIT_VMCOREINFO 65536U
+/* Modules, the sections of one, and all modules, users and sections together that are looked at. */
+#define LIMIT_MODULES 16384U
+#define LIMIT_SECTIONS 4096U
+#define LIMIT_MODULE_STEPS (UINT32_C(1) << 18)
+#define LIMIT_SECTION_NAME 256U
 /* Frames of a stack, of which those that only schedule are skipped. */
 #define LIMIT_FRAMES 128U
 /* Steps of 2 MiB in which physical memory is searched for the kernel: 2 TiB. */
