@@ -165,6 +165,28 @@ void rows_unknown(struct rows *r)
 		add_cell(r, "?");
 }
 
+void rows_list(struct rows *r, const struct strv *list)
+{
+	_cleanup_(free) char *shown = r->json ? NULL : strv_join(list, ",");
+	struct json_object *array = r->json ? json_object_new_array() : NULL;
+
+	for (size_t i = 0; array && i < list->n; i++)
+		json_object_array_add(array, json_text(list->v[i]));
+	if (array)
+		add_value(r, array);
+	else
+		add_cell(r, list->n ? shown : "-");
+}
+
+void rows_nested(struct rows *r, struct rows *nested)
+{
+	check_complete(nested);
+	if (r->json)
+		add_value(r, json_object_get(nested->array));
+	else
+		add_cell(r, "");
+}
+
 static void pad(struct buf *line, size_t n)
 {
 	memset(buf_reserve(line, n), ' ', n);
