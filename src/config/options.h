@@ -35,6 +35,7 @@ enum command_id {
 	COMMAND_DEMO,
 	COMMAND_PS,
 	COMMAND_DMESG,
+	COMMAND_BT,
 	COMMAND_LSMOD,
 	COMMAND_INIT,
 	COMMAND_SOURCE,
@@ -53,9 +54,9 @@ enum command_id {
 #define BUILDING (CMD(BUILD) | CMD(VM) | CMD(DEMO) | CMD(MODULE) | CMD(UP) | CMD(SHELL) | CMD(DOCTOR))
 #define CONFIGURING (BUILDING | CMD(CONFIG))
 #define SOURCING (CONFIGURING | CMD(SOURCE))
-#define INSPECTING (CMD(PS) | CMD(DMESG) | CMD(LSMOD))
+#define INSPECTING (CMD(PS) | CMD(BT) | CMD(DMESG) | CMD(LSMOD))
 /* What needs the files of modules. */
-#define WITH_MODULES (CMD(LSMOD))
+#define WITH_MODULES (CMD(LSMOD) | CMD(BT))
 #define BOOTING (CMD(VM) | CMD(DEMO) | CMD(UP) | CMD(DOCTOR))
 #define RUNNING                                                                                                        \
 	(CMD(VM) | CMD(CONSOLE) | CMD(STOP) | CMD(GDB) | CMD(EXEC) | CMD(PUSH) | CMD(PULL) | CMD(MODULE) | CMD(UP) |   \

@@ -26,6 +26,14 @@
 #define LIMIT_SECTION_NAME 256U
 /* Frames of a stack, of which those that only schedule are skipped. */
 #define LIMIT_FRAMES 128U
+/* The same where all are shown: the smallest take 16 bytes. */
+#define LIMIT_STACK_FRAMES 1024U
+/* Bytes of a task's stack: 16 KiB, twice that with KASAN. */
+#define LIMIT_STACK (UINT64_C(1) << 17)
+/* sizeof() of what an entry into the kernel puts on the stack. */
+#define LIMIT_REGS 512U
+/* Entries of the kernel's unwind tables. */
+#define LIMIT_ORC (UINT64_C(1) << 26)
 /* Steps of 2 MiB in which physical memory is searched for the kernel: 2 TiB. */
 #define LIMIT_PLACES (UINT64_C(1) << 20)
 /* Pages among which another kernel's VMCOREINFO is looked for: 64 GiB. */

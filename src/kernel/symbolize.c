@@ -20,6 +20,7 @@ struct code {
 	struct symbols *symbols; /* NULL: none */
 	struct dwarf_file file;
 	struct lines *lines; /* NULL: no debug information */
+	struct cfi *cfi;     /* NULL: not asked for yet, or no debug information */
 };
 
 struct entry {
@@ -79,6 +80,7 @@ static void code_destroy(struct code *c)
 {
 	if (!c)
 		return;
+	cfi_destroy(c->cfi);
 	lines_destroy(c->lines);
 	dwarf_file_deinit(&c->file);
 	symbols_destroy(c->symbols);
@@ -267,6 +269,16 @@ const struct place *symbolize(struct symbolizer *s, uint64_t address, bool is_re
 	}
 	s->entries[i] = look_up(s, address, is_return);
 	return &s->entries[i]->place;
+}
+
+struct cfi *symbolizer_cfi(struct symbolizer *s, uint64_t address, uint64_t *ret_slide)
+{
+	struct code *c = find_code(s, address);
+
+	if (!c->cfi && c->lines)
+		c->cfi = cfi_create(&c->file);
+	*ret_slide = c->slide;
+	return c->cfi;
 }
 
 const char *symbolizer_short_path(const struct symbolizer *s, const char *file)

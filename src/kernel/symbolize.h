@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "debuginfo/cfi.h"
 #include "debuginfo/section_place.h"
 
 struct symbolizer;
@@ -64,6 +65,12 @@ void symbolizer_add_module(struct symbolizer *s, const struct symbolizer_module 
  * a place without symbol and frames if nothing is known. A module's file that can't be read is no error: it is logged once.
  */
 const struct place *symbolize(struct symbolizer *s, uint64_t address, bool is_return);
+
+/*
+ * Call frame information for the code at the address, whose own addresses are smaller by *ret_slide. NULL: there is none.
+ * Belongs to s.
+ */
+struct cfi *symbolizer_cfi(struct symbolizer *s, uint64_t address, uint64_t *ret_slide);
 
 /* The part of a place_frame's file below the kernel's source tree, as kernel developers name files; else all of it. */
 const char *symbolizer_short_path(const struct symbolizer *s, const char *file);

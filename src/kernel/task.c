@@ -291,6 +291,13 @@ static void read_task(const struct kernel *k, uint64_t address, struct task *t, 
 	*ret_shared = before.values[FIELD_SIGNAL];
 }
 
+void task_read(const struct kernel *k, uint64_t address, struct task *ret)
+{
+	uint64_t shared;
+
+	read_task(k, address, ret, &shared);
+}
+
 /* --- Lists --- */
 
 struct walk {
