@@ -184,7 +184,8 @@ static bool read_rss_count(const struct kernel *k, uint64_t mm, uint64_t index, 
 	const struct layout_answer *counts = &k->facts[FACT_MM_RSS_COUNTS], *counters = &k->facts[FACT_MM_RSS];
 	uint64_t value;
 
-	if (counts->found) {
+	/* An array has a count, too: its first element's. */
+	if (counts->found && counters->count <= 1) {
 		if (index >= counts->count || !read_number(k, mm + counts->value + index * POINTER, POINTER, &value))
 			return false;
 		*ret = (int64_t)value;

@@ -189,6 +189,8 @@ static inline void fake_facts_of_tasks(struct fake_kernel *f)
 	fake_member(f, FACT_CRED_EUID, FAKE_CRED_EUID, 4);
 	fake_member(f, FACT_MM_RSS, FAKE_MM_RSS, 4 * FAKE_COUNTER_SIZE);
 	f->facts[FACT_MM_RSS].count = 4;
+	/* Of the first counter. */
+	fake_member(f, FACT_MM_RSS_COUNTS, FAKE_MM_RSS + FAKE_COUNTER_COUNT, 8);
 	fake_type(f, FACT_PERCPU_COUNTER, FAKE_COUNTER_SIZE);
 	fake_member(f, FACT_PERCPU_COUNTER_COUNT, FAKE_COUNTER_COUNT, 8);
 	fake_member(f, FACT_PERCPU_COUNTER_COUNTERS, FAKE_COUNTER_COUNTERS, 8);
