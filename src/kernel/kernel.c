@@ -25,7 +25,7 @@
 /* The image lies on such borders, for it is mapped by pages of that size. */
 #define IMAGE_ALIGN (UINT64_C(2) << 20)
 
-enum { PGDIR_SHIFT_5 = 48, BUILD_ID_BYTES_MAX = 64 };
+enum { PAGE_BYTES = 4096, PGDIR_SHIFT_5 = 48, BUILD_ID_BYTES_MAX = 64 };
 
 const struct layout_question kernel_questions[] = {
 #define FACT(id, kind, type, name, if_symbol) { LAYOUT_##kind, type, name, if_symbol },
@@ -65,6 +65,22 @@ bool read_member(const struct kernel *k, uint64_t base, enum kernel_fact f, uint
 		return false;
 	*ret = decode_member(a, value);
 	return true;
+}
+
+bool read_string(const struct kernel *k, uint64_t address, char *ret, size_t size)
+{
+	size_t n = 0;
+
+	while (n < size) {
+		size_t piece = MIN(size - n, PAGE_BYTES - (size_t)((address + n) % PAGE_BYTES));
+
+		if (!is_kernel_address(address) || !mem_try_read(k->mem, address + n, ret + n, piece))
+			return false;
+		if (memchr(ret + n, '\0', piece))
+			return true;
+		n += piece;
+	}
+	return false;
 }
 
 static const char *fact_text(enum kernel_fact f, char *buffer, size_t size)

@@ -24,6 +24,9 @@
 #define LIMIT_SECTIONS 4096U
 #define LIMIT_MODULE_STEPS (UINT32_C(1) << 18)
 #define LIMIT_SECTION_NAME 256U
+/* Areas of vmalloc's that are looked at for one address, and the lists of them: one for each CPU at most. */
+#define LIMIT_VMALLOC_STEPS (UINT32_C(1) << 20)
+#define LIMIT_VMALLOC_NODES 1024U
 /* Frames of a stack, of which those that only schedule are skipped. */
 #define LIMIT_FRAMES 128U
 /* The same where all are shown: the smallest take 16 bytes. */

@@ -2,7 +2,7 @@
 
 #include "kernel/kernel_private.h"
 
-enum { POINTER = 8, PAGE_BYTES = 4096, NOTE_BUILD_ID = 3 };
+enum { POINTER = 8, NOTE_BUILD_ID = 3 };
 
 /* Elf64_Nhdr of the gABI, with the name that the build ID's has. */
 struct note {
@@ -54,23 +54,6 @@ static bool step(struct walk *w)
 		return false;
 	w->steps--;
 	return true;
-}
-
-/* A string that ends somewhere: never more is read than up to the end of the page that its end is in. */
-static bool read_string(const struct kernel *k, uint64_t address, char *ret, size_t size)
-{
-	size_t n = 0;
-
-	while (n < size) {
-		size_t piece = MIN(size - n, PAGE_BYTES - (size_t)((address + n) % PAGE_BYTES));
-
-		if (!is_kernel_address(address) || !mem_try_read(k->mem, address + n, ret + n, piece))
-			return false;
-		if (memchr(ret + n, '\0', piece))
-			return true;
-		n += piece;
-	}
-	return false;
 }
 
 /* --- What a module says of itself --- */

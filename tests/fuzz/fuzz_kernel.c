@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/address.h"
 #include "kernel/dmesg.h"
 #include "kernel/limits.h"
 #include "kernel/module.h"
@@ -100,6 +101,36 @@ static void read_modules(const struct kernel *k)
 	err_ignore(e);
 }
 
+static void identify(const struct fake_kernel *f, const struct kernel *k)
+{
+	const uint64_t addresses[] = {
+		FAKE_TEXT + f->slide,
+		FAKE_VMALLOC,
+		FAKE_VMALLOC + 0x5000,
+		fake_direct(f, FAKE_SLAB + 0x230),
+		fake_direct(f, FAKE_PER_CPU + 0x1010),
+		fake_direct(f, FAKE_PAGES + 0x40),
+		fake_direct(f, FAKE_MODULE_AREAS),
+		fake_direct(f, FAKE_STACK + 0x100),
+		0x1000,
+		UINT64_MAX,
+	};
+	struct module_list modules = MODULE_LIST_INIT;
+	struct err *e = module_list_read(k, &modules);
+	struct address_map map;
+
+	err_ignore(e);
+	address_map_init(&map, k, &modules);
+	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
+		struct address a;
+
+		address_identify(&map, addresses[i], &a);
+		if (a.kind > ADDRESS_OTHER || strlen(a.cache) > ADDRESS_CACHE_MAX)
+			abort();
+	}
+	address_map_deinit(&map);
+}
+
 static void read_log(const struct kernel *k, uint64_t from, bool closed)
 {
 	struct dmesg d = DMESG_INIT;
@@ -135,6 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		read_tasks(k, false);
 		read_tasks(k, true);
 		read_modules(k);
+		identify(f, k);
 		read_log(k, 0, false);
 		read_log(k, 30, true);
 	}

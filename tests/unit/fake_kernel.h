@@ -1,5 +1,5 @@
 /*
- * A kernel in 192 KiB: page tables, tasks, a log and modules as kernel/ expects them, with offsets of its own. For tests and for the
+ * A kernel in 192 KiB: page tables, tasks, a log, modules and a slab as kernel/ expects them, with offsets of its own. For tests and for the
  * fuzzer, which damages it.
  */
 #pragma once
@@ -32,6 +32,10 @@ enum {
 	FAKE_PER_CPU_OFFSET = 0x7020, /* two CPUs */
 	FAKE_NR_CPU_IDS = 0x7030,
 	FAKE_MODULE_LIST = 0x7038,
+	FAKE_VMEMMAP_BASE = 0x7050,
+	FAKE_VMALLOC_BASE = 0x7058,
+	FAKE_AREA_LIST = 0x7060,
+	FAKE_PER_CPU_UNIT = 0x7070,
 	FAKE_VMCOREINFO = 0x8000,
 	FAKE_INIT_TASK = 0x9000,
 	FAKE_TASKS = 0xa000,
@@ -50,7 +54,13 @@ enum {
 	FAKE_MODULE_SIZE = 0x200, /* with its sections behind it */
 	FAKE_USES = 0x2a000,
 	FAKE_USE_SIZE = 0x30,
-	FAKE_MODULE_AREAS = 0x2b000, /* 0x300 for each module */
+	FAKE_MODULE_AREAS = 0x2a800, /* 0x300 for each module */
+	FAKE_PAGES = 0x2c000,        /* descriptions of all pages of the image */
+	FAKE_PAGE_SIZE = 0x40,
+	FAKE_SLAB = 0x2f000, /* of one page */
+	FAKE_CACHE = 0x2e000,
+	FAKE_AREA = 0x2e100,
+	FAKE_VM = 0x2e140,
 
 	FAKE_LOG_COUNT_BITS = 4,
 	FAKE_LOG_SIZE_BITS = 10,
@@ -106,7 +116,22 @@ enum {
 	FAKE_SECTION_POINTERS = 0x180,
 	FAKE_SECTION_NAMES = 0x1a0, /* 0x18 for each */
 	FAKE_NOTE = 0x1d0,
+	FAKE_PER_CPU_SIZE = 0x800,
+	FAKE_PAGE_HEAD = 0x8,
+	FAKE_PAGE_CACHE = 0x18,
+	FAKE_PAGE_OBJECTS = 0x28,
+	FAKE_PAGE_TYPE = 0x30,
+	FAKE_CACHE_EACH = 0x100,
+	FAKE_CACHE_OBJECT = 0xc0,
+	FAKE_CACHE_PAD = 0x20,
+	FAKE_CACHE_NAME = 0x40,
+	FAKE_AREA_LINKS = 0x10,
+	FAKE_VM_CALLER = 0x18,
+	FAKE_PG_SLAB = 9,
 };
+
+/* An area of vmalloc's. */
+#define FAKE_VMALLOC UINT64_C(0xffffc90000000000)
 
 struct fake_kernel {
 	uint64_t phys, slide;
@@ -262,6 +287,32 @@ static inline void fake_facts_of_modules(struct fake_kernel *f)
 	fake_member(f, FACT_SECTION_ADDRESS, FAKE_SECTION_ATTRS + FAKE_SECTION_ADDRESS, 8);
 }
 
+static inline void fake_facts_of_addresses(struct fake_kernel *f)
+{
+	fake_symbol(f, FACT_IMAGE_END, FAKE_SIZE, 0);
+	fake_number(f, FACT_PER_CPU_START, 0);
+	fake_number(f, FACT_PER_CPU_END, FAKE_PER_CPU_SIZE);
+	fake_symbol(f, FACT_PER_CPU_UNIT, FAKE_PER_CPU_UNIT, 4);
+	fake_symbol(f, FACT_VMEMMAP_BASE, FAKE_VMEMMAP_BASE, 8);
+	fake_symbol(f, FACT_VMALLOC_BASE, FAKE_VMALLOC_BASE, 8);
+	fake_type(f, FACT_PAGE, FAKE_PAGE_SIZE);
+	fake_member(f, FACT_PAGE_FLAGS, 0, 8);
+	fake_member(f, FACT_PAGE_COMPOUND_HEAD, FAKE_PAGE_HEAD, 8);
+	fake_member(f, FACT_PAGE_TYPE, FAKE_PAGE_TYPE, 4);
+	fake_member(f, FACT_SLAB_CACHE, FAKE_PAGE_CACHE, 8);
+	fake_member(f, FACT_SLAB_OBJECTS, FAKE_PAGE_OBJECTS, 4);
+	fake_member(f, FACT_CACHE_NAME, 0, 8);
+	fake_member(f, FACT_CACHE_SIZE, 8, 4);
+	fake_member(f, FACT_CACHE_OBJECT_SIZE, 12, 4);
+	fake_member(f, FACT_CACHE_PAD, 16, 4);
+	fake_symbol(f, FACT_VMAP_AREA_LIST, FAKE_AREA_LIST, 16);
+	fake_member(f, FACT_VMAP_AREA_START, 0, 8);
+	fake_member(f, FACT_VMAP_AREA_END, 8, 8);
+	fake_member(f, FACT_VMAP_AREA_LIST_LINKS, FAKE_AREA_LINKS, 16);
+	fake_member(f, FACT_VMAP_AREA_VM, 0x20, 8);
+	fake_member(f, FACT_VM_CALLER, FAKE_VM_CALLER, 8);
+}
+
 static inline void fake_facts(struct fake_kernel *f)
 {
 	fake_symbol(f, FACT_TEXT, 0, 0);
@@ -275,6 +326,7 @@ static inline void fake_facts(struct fake_kernel *f)
 	fake_facts_of_tasks(f);
 	fake_facts_of_log(f);
 	fake_facts_of_modules(f);
+	fake_facts_of_addresses(f);
 }
 
 /* The image by one large page, the direct map by small ones. */
@@ -295,8 +347,8 @@ static inline void fake_tables(struct fake_kernel *f)
 static inline void fake_vmcoreinfo(struct fake_kernel *f)
 {
 	int n = snprintf((char *)f->image + FAKE_VMCOREINFO, 0x1000,
-			 "OSRELEASE=6.1.0-fake\nBUILD-ID=%s\nKERNELOFFSET=%llx\n", FAKE_BUILD_ID,
-			 (unsigned long long)f->slide);
+			 "OSRELEASE=6.1.0-fake\nBUILD-ID=%s\nKERNELOFFSET=%llx\nNUMBER(PG_slab)=%d\n", FAKE_BUILD_ID,
+			 (unsigned long long)f->slide, FAKE_PG_SLAB);
 
 	fake_put64(f, FAKE_VMCOREINFO_DATA, fake_direct(f, FAKE_VMCOREINFO));
 	fake_put64(f, FAKE_VMCOREINFO_SIZE, (uint64_t)n);
@@ -449,6 +501,33 @@ static inline void fake_record(struct fake_kernel *f, unsigned int level, const 
 	f->records++;
 }
 
+/* A slab of 16 objects in its page, and an area of vmalloc's of 16 KiB. */
+static inline void fake_addresses(struct fake_kernel *f)
+{
+	size_t page = FAKE_PAGES + FAKE_SLAB / 4096 * FAKE_PAGE_SIZE;
+	uint64_t list = FAKE_TEXT + f->slide + FAKE_AREA_LIST;
+
+	fake_put32(f, FAKE_PER_CPU_UNIT, 0x1000);
+	fake_put64(f, FAKE_VMEMMAP_BASE, fake_direct(f, FAKE_PAGES) - f->phys / 4096 * FAKE_PAGE_SIZE);
+	fake_put64(f, FAKE_VMALLOC_BASE, FAKE_VMALLOC);
+	fake_put64(f, page, UINT64_C(1) << FAKE_PG_SLAB);
+	fake_put64(f, page + FAKE_PAGE_CACHE, fake_direct(f, FAKE_CACHE));
+	fake_put32(f, page + FAKE_PAGE_OBJECTS, 15);
+	fake_put64(f, FAKE_CACHE, fake_direct(f, FAKE_CACHE + FAKE_CACHE_NAME));
+	fake_put32(f, FAKE_CACHE + 8, FAKE_CACHE_EACH);
+	fake_put32(f, FAKE_CACHE + 12, FAKE_CACHE_OBJECT);
+	fake_put32(f, FAKE_CACHE + 16, FAKE_CACHE_PAD);
+	memcpy(f->image + FAKE_CACHE + FAKE_CACHE_NAME, "things", 7);
+	fake_put64(f, FAKE_AREA_LIST, list);
+	fake_put64(f, FAKE_AREA_LIST + 8, list);
+	fake_put64(f, FAKE_AREA, FAKE_VMALLOC + 0x4000);
+	fake_put64(f, FAKE_AREA + 8, FAKE_VMALLOC + 0x8000);
+	fake_put64(f, FAKE_AREA + 0x20, fake_direct(f, FAKE_VM));
+	fake_put64(f, FAKE_VM + FAKE_VM_CALLER, FAKE_TEXT + f->slide + 0x123);
+	fake_list_add(f, FAKE_AREA + FAKE_AREA_LINKS, fake_direct(f, FAKE_AREA + FAKE_AREA_LINKS), FAKE_AREA_LIST, list,
+		      FAKE_AREA_LIST);
+}
+
 /* At this physical address (a border of 2 MiB), with this slide. */
 static inline struct fake_kernel *fake_create(uint64_t phys, uint64_t slide)
 {
@@ -471,6 +550,7 @@ static inline struct fake_kernel *fake_create(uint64_t phys, uint64_t slide)
 	fake_put32(f, FAKE_NR_CPU_IDS, 2);
 	for (size_t cpu = 0; cpu < 2; cpu++)
 		fake_put64(f, FAKE_PER_CPU_OFFSET + cpu * 8, fake_direct(f, FAKE_PER_CPU + cpu * 0x1000));
+	fake_addresses(f);
 	fake_put32(f, FAKE_CRED + FAKE_CRED_EUID, 1000);
 	for (size_t i = 0; i < 4; i++) {
 		size_t counter = FAKE_MM + FAKE_MM_RSS + i * FAKE_COUNTER_SIZE;
