@@ -193,22 +193,41 @@ static void add_module(const struct module_files *files, const struct module *m,
 				 });
 }
 
+void module_files_add(const struct module_files *files, const struct module_list *list, struct symbolizer *s)
+{
+	for (size_t i = 0; i < list->n; i++)
+		add_module(files, &list->modules[i], s);
+}
+
+struct err *module_files_read(const struct config *cfg, const struct inspect *in, struct module_list *ret_list,
+			      struct module_files **ret_files)
+{
+	struct err *e = module_list_read(in->kernel, ret_list);
+
+	/* A kernel without modules has none. */
+	if (e && err_code(e) == ERR_UNSUPPORTED) {
+		log_debug("%s", err_message(e));
+	} else if (e) {
+		log_warn("%s; code of modules has no names", err_message(e));
+	} else if (!ret_list->complete) {
+		log_warn("the list of modules ends early: it changed whenever it was read, or is damaged");
+	}
+	err_ignore(e);
+	return module_files_open(cfg, in, ret_files);
+}
+
 void module_files_add_all(const struct config *cfg, const struct inspect *in, struct symbolizer *s,
 			  struct module_list *ret_list)
 {
 	_cleanup_(module_list_deinit) struct module_list list = MODULE_LIST_INIT;
 	_cleanup_(module_files_destroy) struct module_files *files = NULL;
-	struct err *e = module_list_read(in->kernel, &list);
+	struct err *e = module_files_read(cfg, in, &list, &files);
 
-	if (!e && list.n)
-		e = module_files_open(cfg, in, &files);
-	if (e && err_code(e) == ERR_UNSUPPORTED)
-		log_debug("%s", err_message(e));
-	else if (e)
+	if (e)
 		log_warn("%s; code of modules has no names", err_message(e));
+	else
+		module_files_add(files, &list, s);
 	err_ignore(e);
-	for (size_t i = 0; files && i < list.n; i++)
-		add_module(files, &list.modules[i], s);
 	if (ret_list) {
 		*ret_list = list;
 		list = (struct module_list)MODULE_LIST_INIT;

@@ -35,9 +35,16 @@ DEFINE_CLEANUP(struct module_files *, module_files_destroy);
 /* The file of a module, as far as it can be found. */
 void module_files_find(const struct module_files *files, const struct module *m, struct module_file *ret);
 
+/* Makes modules known to what names code: their files, unless they are others than those that were loaded. */
+void module_files_add(const struct module_files *files, const struct module_list *list, struct symbolizer *s);
+
 /*
- * Reads the modules of the kernel, and makes them known to what names its code: their files if those are the ones that were
- * loaded. What can't be had is said as a warning. *ret_list may be NULL.
+ * Reads the list of modules, and looks where their files can be. A list that can't be read is no error, but said as a warning:
+ * the kernel's own code has names all the same.
  */
+struct err *module_files_read(const struct config *cfg, const struct inspect *in, struct module_list *ret_list,
+			      struct module_files **ret_files) err_must_check;
+
+/* Both, for those who go on whatever is missing: that is said as a warning. *ret_list may be NULL. */
 void module_files_add_all(const struct config *cfg, const struct inspect *in, struct symbolizer *s,
 			  struct module_list *ret_list);

@@ -25,6 +25,8 @@ struct symbol {
 struct section {
 	bool executable; /* holds code */
 	bool placed;     /* of a module: it is loaded */
+	bool loaded;     /* it has a place in memory */
+	const char *name;
 	uint64_t address, size;
 };
 
@@ -80,6 +82,8 @@ static struct err *read_sections(struct symbols *s, const char *path, const stru
 			return bad_elf(path);
 		name = elf_strptr(s->elf, names, header.sh_name);
 		s->sections[i] = (struct section){ .executable = header.sh_flags & SHF_EXECINSTR,
+						   .loaded = header.sh_flags & SHF_ALLOC,
+						   .name = name,
 						   .address = header.sh_addr,
 						   .size = header.sh_size };
 		if (name && (header.sh_flags & SHF_ALLOC))
@@ -332,6 +336,17 @@ bool symbols_at(struct symbols *s, uint64_t address, struct symbols_place *ret)
 		return false;
 	*ret = (struct symbols_place){ found->name, found->address, found->size, found->is_function };
 	return true;
+}
+
+const char *symbols_section_at(const struct symbols *s, uint64_t address)
+{
+	for (size_t i = 0; i < s->sections_n; i++) {
+		const struct section *section = &s->sections[i];
+
+		if (section->loaded && address - section->address < section->size)
+			return section->name;
+	}
+	return NULL;
 }
 
 /* Where the section of code ends that the address is in. */

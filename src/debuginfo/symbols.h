@@ -59,5 +59,8 @@ bool symbols_at(struct symbols *s, uint64_t address, struct symbols_place *ret);
  */
 bool symbols_function_at(struct symbols *s, uint64_t address, struct symbols_place *ret);
 
+/* The name of the section that has the address; NULL: none. Belongs to the symbols. */
+const char *symbols_section_at(const struct symbols *s, uint64_t address);
+
 /* Adds at most max names of functions near to name, the nearest first. */
 void symbols_near(const struct symbols *s, const char *name, size_t max, struct strv *ret);
