@@ -94,3 +94,18 @@ bool task_stack(const struct kernel *k, uint64_t task, struct stack_range *ret)
 	*ret = (struct stack_range){ "task", start, start + stack_size(k) };
 	return true;
 }
+
+bool cpu_has_stack(const struct kernel *k, uint32_t cpu, uint64_t sp)
+{
+	struct stack_range ranges[CPU_STACKS_MAX + 1];
+	size_t n = cpu_stacks(k, cpu, ranges);
+	uint64_t task;
+
+	if (cpu_current(k, cpu, &task) && task_stack(k, task, &ranges[n]))
+		n++;
+	for (size_t i = 0; i < n; i++) {
+		if (sp - ranges[i].start < ranges[i].end - ranges[i].start)
+			return true;
+	}
+	return false;
+}

@@ -24,3 +24,6 @@ size_t cpu_stacks(const struct kernel *k, uint32_t cpu, struct stack_range ret[C
 
 /* The stack of a task. False if it has none (any more). */
 bool task_stack(const struct kernel *k, uint64_t task, struct stack_range *ret);
+
+/* Whether a stack pointer is in the stack of what the CPU runs, or in one of its own. */
+bool cpu_has_stack(const struct kernel *k, uint32_t cpu, uint64_t sp);

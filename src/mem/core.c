@@ -199,3 +199,37 @@ const char *core_vmcoreinfo(struct core *c)
 		c->vmcoreinfo = NULL;
 	return c->vmcoreinfo;
 }
+
+static bool read_register(const struct core *c, uint32_t cpu, const char *name, uint64_t *ret)
+{
+	kdump_attr_t attr = { .type = KDUMP_NUMBER };
+	char key[64];
+
+	snprintf(key, sizeof(key), "cpu.%u.reg.%s", cpu, name);
+	if (c->lib.get_attr(c->ctx, key, &attr) != KDUMP_OK || attr.type != KDUMP_NUMBER)
+		return false;
+	*ret = attr.val.number;
+	return true;
+}
+
+bool core_registers(struct core *c, uint32_t cpu, struct cpu_registers *ret)
+{
+	static const char *const names[REGISTERS_N] = {
+		[REGISTER_RAX] = "rax", [REGISTER_RDX] = "rdx", [REGISTER_RCX] = "rcx", [REGISTER_RBX] = "rbx",
+		[REGISTER_RSI] = "rsi", [REGISTER_RDI] = "rdi", [REGISTER_RBP] = "rbp", [REGISTER_RSP] = "rsp",
+		[REGISTER_R8] = "r8",   [REGISTER_R9] = "r9",   [REGISTER_R10] = "r10", [REGISTER_R11] = "r11",
+		[REGISTER_R12] = "r12", [REGISTER_R13] = "r13", [REGISTER_R14] = "r14", [REGISTER_R15] = "r15",
+		[REGISTER_RIP] = "rip",
+	};
+	struct cpu_registers r = { 0 };
+	uint64_t value;
+
+	if (!read_register(c, cpu, "cs", &r.cs))
+		return false;
+	for (size_t i = 0; i < REGISTERS_N; i++) {
+		if (read_register(c, cpu, names[i], &value))
+			register_set(&r.r, (enum register_number)i, value);
+	}
+	*ret = r;
+	return true;
+}
