@@ -8,7 +8,8 @@
  * - What the kernel's entry code leaves on the stack: a frame pointer with its lowest bit set leads to the registers
  *   (pt_regs) of what was interrupted; those of a system call are at the stack's very beginning.
  * - Frame pointers. Where assembler was interrupted, which mostly has none of its own, a word on top of the stack that a
- *   call may have put there is taken for the return address, and what follows marked as a guess.
+ *   call may have put there is taken for the return address, and what follows is a guess until it has led to where the
+ *   kernel was entered.
  *
  * Nothing of this is trusted. Only the stacks of the task and of its CPU are read, a step on one of them must lead upwards,
  * and each of them is left only once. So a walk ends, whatever is in memory.
@@ -339,6 +340,13 @@ static void add_frame(struct walk *w)
 	};
 }
 
+/* A guess that led to where the kernel was entered was right. */
+static void confirm(struct stack *s)
+{
+	for (size_t i = 0; i < s->n && (s->end == STACK_END_USER || s->end == STACK_END_START); i++)
+		s->frames[i].reliable = true;
+}
+
 static void walk(struct walk *w)
 {
 	do {
@@ -353,6 +361,7 @@ static void walk(struct walk *w)
 		}
 		add_frame(w);
 	} while (step(w));
+	confirm(w->stack);
 }
 
 /* --- Of a task --- */

@@ -285,5 +285,8 @@ const char *symbolizer_short_path(const struct symbolizer *s, const char *file)
 {
 	const char *rest = s->source ? skip_prefix(file, s->source) : NULL;
 
+	/* What was made while building is in the build folder. */
+	if (!rest)
+		rest = skip_prefix(file, "./");
 	return rest ? rest : file;
 }

@@ -72,5 +72,5 @@ const struct place *symbolize(struct symbolizer *s, uint64_t address, bool is_re
  */
 struct cfi *symbolizer_cfi(struct symbolizer *s, uint64_t address, uint64_t *ret_slide);
 
-/* The part of a place_frame's file below the kernel's source tree, as kernel developers name files; else all of it. */
+/* The part of a place_frame's file below the kernel's source tree or build folder, as kernel developers name it; else all of it. */
 const char *symbolizer_short_path(const struct symbolizer *s, const char *file);
