@@ -4,6 +4,7 @@
 #include "cmd/bt_show.h"
 #include "cmd/inspect.h"
 #include "cmd/inspect_cpus.h"
+#include "cmd/module_files.h"
 #include "kernel/cpu.h"
 
 #define PID_MAX (UINT64_C(1) << 22)
@@ -171,6 +172,7 @@ static struct err *cmd_bt(struct config *cfg, const struct strv *positional, con
 	TRY(parse_wanted(cfg, positional, &wanted));
 	TRY(inspect_open(cfg, &b.in));
 	TRY(inspect_open_code(&b.in, &b.symbolizer));
+	module_files_add_all(cfg, &b.in, b.symbolizer, NULL);
 	TRY(inspect_cpus_read(&b.in, &b.cpus));
 	b.show = (struct bt_show){
 		.symbolizer = b.symbolizer,
