@@ -109,7 +109,6 @@ static struct err *show_cpus(struct bt *b)
 		if (!cpu_current(b->in.kernel, cpu, &current))
 			continue;
 		task_read(b->in.kernel, current, &t);
-		/* An idle task says so by its number only as long as nothing else is known of it. */
 		t.cpu = cpu;
 		t.known |= TASK_KNOWS_CPU;
 		TRY(show_task(b, &t));
@@ -202,6 +201,7 @@ const struct command command_bt = {
 		"entered. What could only be guessed has a ? in front of it. Of a task that runs there is a stack "
 		"only\n"
 		"while the guest stands still: paused, panicked, or with --stop.",
+	.completes = "",
 	.examples = "  ktb bt 1              # of init\n"
 		    "  ktb bt --blocked      # who waits for a disk or a lock\n"
 		    "  ktb bt --cpu --stop   # what the CPUs are at",

@@ -1,5 +1,5 @@
 #!/bin/sh
-# timeout: 500
+# timeout: 600
 # Stacks: ktb bt against GDB's backtraces, frame by frame, and against what the kernel prints of itself; of tasks that
 # sleep, CPUs that are stopped, in an interrupt, in a panic, and of core files.
 #
@@ -197,6 +197,54 @@ for vm in $vms; do
 	expect_match "$vm: and where it came from" '^    --- (entered from|in) user mode, '
 	expect "$vm: nothing is a guess" [ "$(printf '%s\n' "$stdout" | grep -c '^#[0-9]* *?')" = 0 ]
 	expect_equal "$vm: the guest goes on" "$(of "$vm" status)" running
+	say "$vm" 'killall dd; echo id''le'
+	expect "$vm: gets idle" wait_for "$patience" log_has "$vm" '^idle'
+done
+
+# --- A module -----------------------------------------------------------------------------------------------------
+
+mkdir "$tmp/napper"
+echo 'obj-m := napper.o' >"$tmp/napper/Kbuild"
+cat >"$tmp/napper/napper.c" <<'END'
+#include <linux/kthread.h>
+#include <linux/module.h>
+static struct task_struct *task;
+static __always_inline void nap(void)
+{
+	schedule_timeout_interruptible(HZ * 1000);
+}
+static noinline int napper(void *unused)
+{
+	while (!kthread_should_stop())
+		nap();
+	return 0;
+}
+static int __init napper_init(void)
+{
+	task = kthread_run(napper, NULL, "napper");
+	return PTR_ERR_OR_ZERO(task);
+}
+static void __exit napper_exit(void)
+{
+	kthread_stop(task);
+}
+module_init(napper_init);
+module_exit(napper_exit);
+MODULE_LICENSE("GPL");
+END
+at_exit 'for f in "${XDG_CACHE_HOME:-$HOME/.cache}"/ktb/module/*/src/Kbuild; do [ "$(readlink "$f")" != "$tmp/napper/Kbuild" ] || rm -rf "${f%/src/*}"; done'
+for vm in $vms; do
+	if [ "$vm" = old ]; then
+		run "$KTB" module --load --name old --source "$old_source" "$tmp/napper"
+	else
+		run "$KTB" module --load --name "$vm" "$tmp/napper"
+	fi
+	expect_status "$vm: a module" 0
+	pid=$("$KTB" ps --json --name "$vm" | jq -r '.[] | select(.command == "napper") | .pid')
+	run "$KTB" bt --name "$vm" "$pid"
+	expect_match "$vm: its function, and where" '^#[0-9]+ +napper\+0x[0-9a-f]+/0x[0-9a-f]+ \[napper\] at .*/napper\.c:11$'
+	expect_match "$vm: what was inlined there" '^#[0-9]+ +nap \(inlined\) \[napper\] at .*/napper\.c:6$'
+	expect_match "$vm: what is around it" '^#[0-9]+ +kthread\+0x[0-9a-f]+/0x[0-9a-f]+ at kernel/kthread\.c:[0-9]+$'
 done
 
 # --- Beside them --------------------------------------------------------------------------------------------------
