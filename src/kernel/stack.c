@@ -210,6 +210,12 @@ static bool cross_regs(struct walk *w, uint64_t address, bool partial)
 	return go_on(w, &r, false, true, address);
 }
 
+/* Whether the stack begins not far from there: with no more than registers between. */
+static bool is_at_beginning(const struct walk *w)
+{
+	return w->ranges[w->on].end - get(w, REGISTER_RSP) <= LIMIT_REGS;
+}
+
 /* Whether the stack pointer is where the registers of a system call are, and the task's stack begins. */
 static bool is_at_entry(const struct walk *w)
 {
@@ -290,7 +296,7 @@ static bool step_by_frame_pointer(struct walk *w)
 	struct registers caller = { 0 };
 	bool known = is_code(w, get(w, REGISTER_RIP), w->is_return);
 
-	if (!bp && known) {
+	if (!bp && known && is_at_beginning(w)) {
 		finish(w, STACK_END_START, NULL);
 		return false;
 	}
@@ -341,9 +347,13 @@ static void add_frame(struct walk *w)
 }
 
 /* A guess that led to where the kernel was entered was right. */
-static void confirm(struct stack *s)
+static void confirm(const struct walk *w)
 {
-	for (size_t i = 0; i < s->n && (s->end == STACK_END_USER || s->end == STACK_END_START); i++)
+	struct stack *s = w->stack;
+
+	if ((s->end != STACK_END_USER && s->end != STACK_END_START) || !is_at_beginning(w))
+		return;
+	for (size_t i = 0; i < s->n; i++)
 		s->frames[i].reliable = true;
 }
 
@@ -361,7 +371,7 @@ static void walk(struct walk *w)
 		}
 		add_frame(w);
 	} while (step(w));
-	confirm(w->stack);
+	confirm(w);
 }
 
 /* --- Of a task --- */
