@@ -165,6 +165,35 @@ void rows_unknown(struct rows *r)
 		add_cell(r, "?");
 }
 
+static struct json_object *json_list(const struct strv *list)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < list->n; i++)
+		json_object_array_add(array, json_text(list->v[i]));
+	return array;
+}
+
+void rows_list(struct rows *r, const struct strv *list)
+{
+	if (r->json) {
+		add_value(r, json_list(list));
+	} else {
+		_cleanup_(free) char *shown = strv_join(list, ",");
+
+		add_cell(r, list->n ? shown : "-");
+	}
+}
+
+void rows_nested(struct rows *r, struct rows *nested)
+{
+	check_complete(nested);
+	if (r->json)
+		add_value(r, json_object_get(nested->array));
+	else
+		add_cell(r, "");
+}
+
 static void pad(struct buf *line, size_t n)
 {
 	memset(buf_reserve(line, n), ' ', n);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/util.h"
 
 enum rows_kind {
 	ROWS_TEXT,
@@ -43,6 +44,14 @@ void rows_u64_as(struct rows *r, uint64_t value, const char *shown);
 void rows_bool(struct rows *r, bool value);
 /* What could not be found out: "?" in the table, null in JSON. */
 void rows_unknown(struct rows *r);
+
+/* An array of strings in JSON; with commas between them in the table, "-" if there are none. */
+void rows_list(struct rows *r, const struct strv *list);
+/*
+ * Rows of their own: an array of objects in JSON, and for a column that the table doesn't show. Both were made for the same of
+ * the two. nested stays the caller's, and may go at once.
+ */
+void rows_nested(struct rows *r, struct rows *nested);
 
 /* Prints everything. An empty table prints nothing, an empty array "[]". */
 struct err *rows_emit(struct rows *r, FILE *out) err_must_check;

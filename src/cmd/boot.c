@@ -181,6 +181,7 @@ static void record_foreign(struct vm_record *r, const struct foreign *f)
 	r->vmlinux = copy(f->vmlinux);
 	r->build_id = copy(f->build_id);
 	r->release = copy(f->release);
+	r->modules = copy(f->modules);
 }
 
 /*

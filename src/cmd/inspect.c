@@ -131,6 +131,26 @@ struct err *inspect_find_kernel(struct inspect *in)
 	return kernel_open(in->mem, in->build_id, in->facts, &in->kernel);
 }
 
+struct err *inspect_open_code(const struct inspect *in, struct symbolizer **ret)
+{
+	_cleanup_(free) char *id = NULL;
+
+	if (!in->vmlinux)
+		return err_create(
+			ERR_NOT_FOUND,
+			"names and lines of code are in vmlinux, and none is known for the kernel with the build ID "
+			"%s; name it by --vmlinux",
+			in->build_id);
+	TRY(build_id_read(in->vmlinux, &id));
+	if (!streq(id, in->build_id))
+		return err_create(
+			ERR_BAD_DATA,
+			"%s was built again since the kernel was booted: its build ID is %s, the kernel's is %s; boot "
+			"again, or name the old one by --vmlinux",
+			in->vmlinux, id, in->build_id);
+	return symbolizer_create(in->vmlinux, kernel_slide(in->kernel), ret);
+}
+
 struct err *inspect_open(struct config *cfg, struct inspect *ret)
 {
 	struct inspect in = INSPECT_INIT;

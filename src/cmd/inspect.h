@@ -5,6 +5,7 @@
 
 #include "cmd/cmd.h"
 #include "kernel/kernel.h"
+#include "kernel/symbolize.h"
 #include "supervisor/rundir.h"
 
 struct inspect {
@@ -28,3 +29,9 @@ DEFINE_CLEANUP_STORAGE(struct inspect, inspect_deinit);
 
 /* Looks for the kernel again: it may have been started anew, at another place. */
 struct err *inspect_find_kernel(struct inspect *in) err_must_check;
+
+/*
+ * What names the kernel's code. ERR_NOT_FOUND if no vmlinux is known, ERR_BAD_DATA if the one that is known was built again
+ * since.
+ */
+struct err *inspect_open_code(const struct inspect *in, struct symbolizer **ret) err_must_check;

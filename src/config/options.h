@@ -35,6 +35,9 @@ enum command_id {
 	COMMAND_DEMO,
 	COMMAND_PS,
 	COMMAND_DMESG,
+	COMMAND_BT,
+	COMMAND_LSMOD,
+	COMMAND_SYM,
 	COMMAND_INIT,
 	COMMAND_SOURCE,
 	COMMAND_CONFIG,
@@ -52,7 +55,9 @@ enum command_id {
 #define BUILDING (CMD(BUILD) | CMD(VM) | CMD(DEMO) | CMD(MODULE) | CMD(UP) | CMD(SHELL) | CMD(DOCTOR))
 #define CONFIGURING (BUILDING | CMD(CONFIG))
 #define SOURCING (CONFIGURING | CMD(SOURCE))
-#define INSPECTING (CMD(PS) | CMD(DMESG))
+#define INSPECTING (CMD(PS) | CMD(BT) | CMD(DMESG) | CMD(LSMOD) | CMD(SYM))
+/* What needs the files of modules. */
+#define WITH_MODULES (CMD(LSMOD) | CMD(SYM) | CMD(BT))
 #define BOOTING (CMD(VM) | CMD(DEMO) | CMD(UP) | CMD(DOCTOR))
 #define RUNNING                                                                                                        \
 	(CMD(VM) | CMD(CONSOLE) | CMD(STOP) | CMD(GDB) | CMD(EXEC) | CMD(PUSH) | CMD(PULL) | CMD(MODULE) | CMD(UP) |   \

@@ -20,13 +20,119 @@ struct err *dwarf_file_open(struct dwarf_file *f, const char *path)
 	dwarf = dwarf_begin(fd, DWARF_C_READ);
 	if (!dwarf)
 		return dwarf_file_error(path);
-	*f = (struct dwarf_file){ steal_fd(&fd), dwarf };
+	*f = (struct dwarf_file){ steal_fd(&fd), dwarf, NULL };
 	return NULL;
+}
+
+/* --- Modules: libdwfl applies the relocations of their debug sections --- */
+
+struct module_file {
+	const char *path;
+	const struct section_place *places;
+	size_t n;
+};
+
+static int find_elf(Dwfl_Module *module, void **user, const char *name, Dwarf_Addr base, char **ret_name, Elf **ret)
+{
+	const struct module_file *m = *user;
+
+	(void)module;
+	(void)name;
+	(void)base;
+	*ret_name = xstrdup(m->path);
+	*ret = NULL;
+	return open(m->path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Debug information that is elsewhere is not searched for. */
+static int find_no_debuginfo(Dwfl_Module *module, void **user, const char *name, Dwarf_Addr base, const char *file,
+			     const char *link, GElf_Word crc, char **ret)
+{
+	(void)module;
+	(void)user;
+	(void)name;
+	(void)base;
+	(void)file;
+	(void)link;
+	(void)crc;
+	*ret = NULL;
+	return -1;
+}
+
+static int section_address(Dwfl_Module *module, void **user, const char *name, Dwarf_Addr base, const char *section,
+			   GElf_Word index, const GElf_Shdr *header, Dwarf_Addr *ret)
+{
+	const struct module_file *m = *user;
+
+	(void)module;
+	(void)name;
+	(void)base;
+	(void)index;
+	(void)header;
+	*ret = (Dwarf_Addr)-1;
+	for (size_t i = 0; i < m->n; i++) {
+		if (streq(m->places[i].name, section))
+			*ret = m->places[i].address;
+	}
+	return 0;
+}
+
+static struct err *module_error(const char *path)
+{
+	return err_create(ERR_BAD_DATA, "read debug information of %s: %s", path, dwfl_errmsg(-1));
+}
+
+static struct err *load_module(Dwfl *dwfl, struct module_file *m, Dwarf **ret)
+{
+	uint64_t start = UINT64_MAX, end = 0;
+	Dwfl_Module *module;
+	Dwarf_Addr bias;
+	void **user;
+
+	for (size_t i = 0; i < m->n; i++) {
+		start = MIN(start, m->places[i].address);
+		end = MAX(end, m->places[i].address);
+	}
+	dwfl_report_begin(dwfl);
+	module = dwfl_report_module(dwfl, "module", start, end + 1);
+	if (!module || dwfl_report_end(dwfl, NULL, NULL) != 0)
+		return module_error(m->path);
+	dwfl_module_info(module, &user, NULL, NULL, NULL, NULL, NULL, NULL);
+	*user = m;
+	*ret = dwfl_module_getdwarf(module, &bias);
+	return *ret ? NULL : module_error(m->path);
+}
+
+struct err *dwarf_file_open_module(struct dwarf_file *f, const char *path, const struct section_place *places, size_t n)
+{
+	static const Dwfl_Callbacks callbacks = {
+		.find_elf = find_elf,
+		.find_debuginfo = find_no_debuginfo,
+		.section_address = section_address,
+	};
+	struct module_file m = { path, places, n };
+	Dwarf *dwarf;
+	struct err *e;
+	Dwfl *dwfl;
+
+	if (!n)
+		return err_create(ERR_USAGE, "read debug information of %s: its place in memory is not known", path);
+	dwfl = dwfl_begin(&callbacks);
+	if (!dwfl)
+		return module_error(path);
+	e = load_module(dwfl, &m, &dwarf);
+	if (e)
+		dwfl_end(dwfl);
+	else
+		*f = (struct dwarf_file){ -1, dwarf, dwfl };
+	return e;
 }
 
 void dwarf_file_deinit(struct dwarf_file *f)
 {
-	if (f->dwarf)
+	if (f->dwfl)
+		dwfl_end(f->dwfl);
+	else if (f->dwarf)
 		dwarf_end(f->dwarf);
 	closep(&f->fd);
 	*f = (struct dwarf_file)DWARF_FILE_INIT;

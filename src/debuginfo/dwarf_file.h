@@ -1,25 +1,35 @@
 /*
- * A file opened for its debug information. libdw maps it: whoever rewrites the file meanwhile may kill the reader, so
+ * A file opened for its debug information: vmlinux, or a module at the place where a kernel has put it. libdw maps it: whoever rewrites the file meanwhile may kill the reader, so
  * keep it open no longer than needed.
  */
 #pragma once
 
 #include <elfutils/libdw.h>
+#include <elfutils/libdwfl.h>
+#include <stddef.h>
 
 #include "base/err.h"
+#include "debuginfo/section_place.h"
 
 struct dwarf_file {
 	int fd;
 	Dwarf *dwarf;
+	Dwfl *dwfl; /* holds it all if it is a module; else NULL */
 };
 
 #define DWARF_FILE_INIT                                                                                                \
 	{                                                                                                              \
-		-1, NULL                                                                                               \
+		-1, NULL, NULL                                                                                         \
 	}
 
 /* ERR_OS if it can't be opened, ERR_BAD_DATA if it has no debug information that can be read. */
 struct err *dwarf_file_open(struct dwarf_file *f, const char *path) err_must_check;
+/*
+ * The same of a relocatable file (NAME.ko) whose sections lie at these places: all addresses are those of the guest.
+ * ERR_USAGE if there are none.
+ */
+struct err *dwarf_file_open_module(struct dwarf_file *f, const char *path, const struct section_place *places, size_t n)
+	err_must_check;
 void dwarf_file_deinit(struct dwarf_file *f);
 DEFINE_CLEANUP_STORAGE(struct dwarf_file, dwarf_file_deinit);
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "debuginfo/dwarf_file.h"
 
 /*
  * *ret_build is the folder the compiler ran in (DW_AT_comp_dir). *ret_source is the source tree, found by the name of
@@ -13,3 +14,9 @@
  * nothing about them.
  */
 struct err *source_paths_read(const char *path, char **ret_build, char **ret_source) err_must_check;
+
+/* The source tree alone, which is known even where the build folder was kept out. NULL: not known. The caller frees it. */
+char *source_tree_find(const struct dwarf_file *f);
+
+/* An absolute path with "." and ".." taken away as text: what it leads to may not exist here. The caller frees it. */
+char *source_path_normalize(const char *path);

@@ -22,16 +22,25 @@ struct symbol {
 	bool is_global;
 };
 
+struct section {
+	bool executable; /* holds code */
+	bool placed;     /* of a module: it is loaded */
+	bool loaded;     /* it has a place in memory */
+	const char *name;
+	uint64_t address, size;
+};
+
 struct symbols {
 	int fd;
 	Elf *elf;
 	bool debug_info;
-	bool *executable; /* by section index: holds code */
+	struct section *sections; /* by index */
 	size_t sections_n;
 	struct symbol *all; /* in the file's order */
 	size_t all_n;
 	size_t functions_n;
 	struct symbol **by_address; /* sorted; NULL: not yet */
+	struct symbol **code;       /* the functions of them */
 };
 
 static struct err *bad_elf(const char *path)
@@ -45,22 +54,41 @@ static bool is_debug_info(const char *name, const GElf_Shdr *header)
 	       header->sh_size > 0;
 }
 
+static void place_section(struct section *s, const char *name, const struct section_place *places, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!streq(places[i].name, name))
+			continue;
+		s->placed = true;
+		s->address = places[i].address;
+	}
+}
+
 /* Notes what each section is; *ret_table is the symbol table, if there is one. */
-static struct err *read_sections(struct symbols *s, const char *path, Elf_Scn **ret_table)
+static struct err *read_sections(struct symbols *s, const char *path, const struct section_place *places, size_t n,
+				 Elf_Scn **ret_table)
 {
 	size_t names;
 
 	if (elf_getshdrnum(s->elf, &s->sections_n) < 0 || elf_getshdrstrndx(s->elf, &names) < 0)
 		return bad_elf(path);
-	s->executable = xcalloc(s->sections_n, sizeof(*s->executable));
+	s->sections = xcalloc(s->sections_n, sizeof(*s->sections));
 	for (Elf_Scn *section = NULL; (section = elf_nextscn(s->elf, section));) {
 		size_t i = elf_ndxscn(section);
+		const char *name;
 		GElf_Shdr header;
 
 		if (!gelf_getshdr(section, &header) || i >= s->sections_n)
 			return bad_elf(path);
-		s->executable[i] = header.sh_flags & SHF_EXECINSTR;
-		if (is_debug_info(elf_strptr(s->elf, names, header.sh_name), &header))
+		name = elf_strptr(s->elf, names, header.sh_name);
+		s->sections[i] = (struct section){ .executable = header.sh_flags & SHF_EXECINSTR,
+						   .loaded = header.sh_flags & SHF_ALLOC,
+						   .name = name,
+						   .address = header.sh_addr,
+						   .size = header.sh_size };
+		if (name && (header.sh_flags & SHF_ALLOC))
+			place_section(&s->sections[i], name, places, n);
+		if (is_debug_info(name, &header))
 			s->debug_info = true;
 		if (header.sh_type == SHT_SYMTAB && !*ret_table)
 			*ret_table = section;
@@ -78,7 +106,7 @@ static bool is_function(const struct symbols *s, const GElf_Sym *symbol, const c
 	if (type == STT_FUNC || type == STT_GNU_IFUNC)
 		return true;
 	return type == STT_NOTYPE && *name != '.' && symbol->st_shndx < s->sections_n &&
-	       s->executable[symbol->st_shndx];
+	       s->sections[symbol->st_shndx].executable;
 }
 
 /* Variables have a type in whatever was compiled; in assembler, linker scripts and per-CPU data they may not. */
@@ -90,7 +118,16 @@ static bool is_variable(const GElf_Sym *symbol, const char *name)
 	       *name != '.' && *name != '$';
 }
 
-static struct err *read_symbols(struct symbols *s, const char *path, Elf_Scn *table)
+/* Where a symbol of a module went. False: nowhere. */
+static bool place_symbol(const struct symbols *s, GElf_Sym *symbol)
+{
+	if (symbol->st_shndx >= s->sections_n || !s->sections[symbol->st_shndx].placed)
+		return false;
+	symbol->st_value += s->sections[symbol->st_shndx].address;
+	return true;
+}
+
+static struct err *read_symbols(struct symbols *s, const char *path, Elf_Scn *table, bool module)
 {
 	GElf_Shdr header;
 	Elf_Data *data;
@@ -114,7 +151,7 @@ static struct err *read_symbols(struct symbols *s, const char *path, Elf_Scn *ta
 			return bad_elf(path);
 		name = elf_strptr(s->elf, header.sh_link, symbol.st_name);
 		function = is_function(s, &symbol, name);
-		if (!function && !is_variable(&symbol, name))
+		if ((!function && !is_variable(&symbol, name)) || (module && !place_symbol(s, &symbol)))
 			continue;
 		s->functions_n += function;
 		s->all[s->all_n++] = (struct symbol){ name, symbol.st_value, symbol.st_size, function,
@@ -123,7 +160,7 @@ static struct err *read_symbols(struct symbols *s, const char *path, Elf_Scn *ta
 	return NULL;
 }
 
-struct err *symbols_open(const char *path, struct symbols **ret)
+static struct err *open_file(const char *path, const struct section_place *places, size_t n, struct symbols **ret)
 {
 	_cleanup_(symbols_destroy) struct symbols *s = xcalloc(1, sizeof(*s));
 	Elf_Scn *table = NULL;
@@ -135,11 +172,23 @@ struct err *symbols_open(const char *path, struct symbols **ret)
 	s->elf = elf_begin(s->fd, ELF_C_READ, NULL);
 	if (!s->elf || elf_kind(s->elf) != ELF_K_ELF)
 		return err_create(ERR_BAD_DATA, "%s is not an ELF file", path);
-	TRY(read_sections(s, path, &table));
+	TRY(read_sections(s, path, places, n, &table));
 	if (table)
-		TRY(read_symbols(s, path, table));
+		TRY(read_symbols(s, path, table, places != NULL));
 	*ret = steal(&s);
 	return NULL;
+}
+
+struct err *symbols_open(const char *path, struct symbols **ret)
+{
+	return open_file(path, NULL, 0, ret);
+}
+
+struct err *symbols_open_module(const char *path, const struct section_place *places, size_t n, struct symbols **ret)
+{
+	static const struct section_place nowhere = { "", 0 };
+
+	return open_file(path, n ? places : &nowhere, n, ret);
 }
 
 void symbols_destroy(struct symbols *s)
@@ -149,9 +198,10 @@ void symbols_destroy(struct symbols *s)
 	elf_end(s->elf);
 	if (s->fd >= 0)
 		close(s->fd);
-	free(s->executable);
+	free(s->sections);
 	free(s->all);
 	free(s->by_address);
+	free(s->code);
 	free(s);
 }
 
@@ -205,7 +255,15 @@ void symbols_each(const struct symbols *s, symbols_callback callback, void *user
 	}
 }
 
-/* Of several at one address the first one in this order is the one that is shown: functions, global ones, sized ones. */
+static size_t underscores(const char *name)
+{
+	return strspn(name, "_");
+}
+
+/*
+ * Of several at one address the first one in this order is the one that is shown: functions, global ones, sized ones,
+ * those with fewer underscores in front.
+ */
 static int compare_addresses(const void *a, const void *b)
 {
 	const struct symbol *x = *(struct symbol *const *)a, *y = *(struct symbol *const *)b;
@@ -218,41 +276,109 @@ static int compare_addresses(const void *a, const void *b)
 		return x->is_global ? -1 : 1;
 	if (!x->size != !y->size)
 		return x->size ? -1 : 1;
+	if (underscores(x->name) != underscores(y->name))
+		return underscores(x->name) < underscores(y->name) ? -1 : 1;
 	return strcmp(x->name, y->name);
 }
 
 static void sort_by_address(struct symbols *s)
 {
+	size_t n = 0;
+
 	s->by_address = xcalloc(s->all_n, sizeof(struct symbol *));
 	for (size_t i = 0; i < s->all_n; i++)
 		s->by_address[i] = &s->all[i];
 	qsort(s->by_address, s->all_n, sizeof(struct symbol *), compare_addresses);
+	s->code = xcalloc(s->functions_n, sizeof(struct symbol *));
+	for (size_t i = 0; i < s->all_n; i++) {
+		if (s->by_address[i]->is_function)
+			s->code[n++] = s->by_address[i];
+	}
 }
 
-bool symbols_at(struct symbols *s, uint64_t address, struct symbols_place *ret)
+/*
+ * The first of those symbols that have the highest address not behind the given one; SIZE_MAX: none. The first symbol
+ * behind them is *ret_next, or n.
+ */
+static size_t find_symbol(struct symbol *const *symbols, size_t n, uint64_t address, size_t *ret_next)
 {
-	size_t low = 0, high = s->all_n;
-	const struct symbol *found;
+	size_t low = 0, high = n;
 
-	if (!s->by_address)
-		sort_by_address(s);
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (s->by_address[middle]->address <= address)
+		if (symbols[middle]->address <= address)
 			low = middle + 1;
 		else
 			high = middle;
 	}
+	*ret_next = low;
 	if (!low)
+		return SIZE_MAX;
+	low--;
+	while (low && symbols[low - 1]->address == symbols[low]->address)
+		low--;
+	return low;
+}
+
+bool symbols_at(struct symbols *s, uint64_t address, struct symbols_place *ret)
+{
+	const struct symbol *found;
+	size_t i, next;
+
+	if (!s->by_address)
+		sort_by_address(s);
+	i = find_symbol(s->by_address, s->all_n, address, &next);
+	if (i == SIZE_MAX)
 		return false;
-	found = s->by_address[low - 1];
-	/* The first of those at that address. */
-	while (--low && s->by_address[low - 1]->address == found->address)
-		found = s->by_address[low - 1];
+	found = s->by_address[i];
 	if (found->size && address - found->address >= found->size)
 		return false;
 	*ret = (struct symbols_place){ found->name, found->address, found->size, found->is_function };
+	return true;
+}
+
+const char *symbols_section_at(const struct symbols *s, uint64_t address)
+{
+	for (size_t i = 0; i < s->sections_n; i++) {
+		const struct section *section = &s->sections[i];
+
+		if (section->loaded && address - section->address < section->size)
+			return section->name;
+	}
+	return NULL;
+}
+
+/* Where the section of code ends that the address is in. */
+static uint64_t end_of_code(const struct symbols *s, uint64_t address)
+{
+	for (size_t i = 0; i < s->sections_n; i++) {
+		const struct section *section = &s->sections[i];
+
+		if (section->executable && address - section->address < section->size)
+			return section->address + section->size;
+	}
+	return address;
+}
+
+bool symbols_function_at(struct symbols *s, uint64_t address, struct symbols_place *ret)
+{
+	const struct symbol *found;
+	uint64_t end;
+	size_t i, next;
+
+	if (!s->by_address)
+		sort_by_address(s);
+	i = find_symbol(s->code, s->functions_n, address, &next);
+	if (i == SIZE_MAX)
+		return false;
+	found = s->code[i];
+	end = end_of_code(s, found->address);
+	if (next < s->functions_n)
+		end = MIN(end, s->code[next]->address);
+	if (address >= end)
+		return false;
+	*ret = (struct symbols_place){ found->name, found->address, end - found->address, true };
 	return true;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/util.h"
+#include "debuginfo/section_place.h"
 
 struct symbols;
 
@@ -21,6 +22,12 @@ struct symbols;
  * broken. A file without a symbol table is no error: it has no functions.
  */
 struct err *symbols_open(const char *path, struct symbols **ret) err_must_check;
+/*
+ * The same of a relocatable file (NAME.ko) whose sections lie at these places: addresses are those. What is in other
+ * sections is left out.
+ */
+struct err *symbols_open_module(const char *path, const struct section_place *places, size_t n, struct symbols **ret)
+	err_must_check;
 void symbols_destroy(struct symbols *s);
 DEFINE_CLEANUP(struct symbols *, symbols_destroy);
 
@@ -45,6 +52,15 @@ struct symbols_place {
 
 /* The function or variable that has the address, as linked. The first call sorts them all. */
 bool symbols_at(struct symbols *s, uint64_t address, struct symbols_place *ret);
+
+/*
+ * The function that the kernel would name for the address (kallsyms): it reaches to where the next symbol in code begins,
+ * padding included, and so does ret->size.
+ */
+bool symbols_function_at(struct symbols *s, uint64_t address, struct symbols_place *ret);
+
+/* The name of the section that has the address; NULL: none. Belongs to the symbols. */
+const char *symbols_section_at(const struct symbols *s, uint64_t address);
 
 /* Adds at most max names of functions near to name, the nearest first. */
 void symbols_near(const struct symbols *s, const char *name, size_t max, struct strv *ret);

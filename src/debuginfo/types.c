@@ -207,6 +207,9 @@ bool types_member(Dwarf_Die *type, const char *path, struct layout_answer *ret, 
 			return false;
 		if (!path[len])
 			break;
+		/* Of an array it is the first element. */
+		if (dwarf_tag(&at) == DW_TAG_array_type && !type_of(&at, &at))
+			return false;
 		path += len + 1;
 	}
 	*ret = a;

@@ -21,8 +21,8 @@ struct err *types_walk(Dwarf *dwarf, const char *path, types_callback callback, 
 
 /*
  * Follows a path of members ("mm", "thread.sp", "f_path.dentry") through a struct or union, anonymous members and
- * typedefs included. False if there is no such member. *ret_type is its type, without typedefs and qualifiers; its tag
- * is 0 for void.
+ * typedefs included, and into the first element of arrays. False if there is no such member. *ret_type is its type, without
+ * typedefs and qualifiers; its tag is 0 for void.
  */
 bool types_member(Dwarf_Die *type, const char *path, struct layout_answer *ret, Dwarf_Die *ret_type);
 

@@ -25,7 +25,7 @@
 /* The image lies on such borders, for it is mapped by pages of that size. */
 #define IMAGE_ALIGN (UINT64_C(2) << 20)
 
-enum { PGDIR_SHIFT_5 = 48, BUILD_ID_BYTES_MAX = 64 };
+enum { PAGE_BYTES = 4096, PGDIR_SHIFT_5 = 48, BUILD_ID_BYTES_MAX = 64 };
 
 const struct layout_question kernel_questions[] = {
 #define FACT(id, kind, type, name, if_symbol) { LAYOUT_##kind, type, name, if_symbol },
@@ -65,6 +65,22 @@ bool read_member(const struct kernel *k, uint64_t base, enum kernel_fact f, uint
 		return false;
 	*ret = decode_member(a, value);
 	return true;
+}
+
+bool read_string(const struct kernel *k, uint64_t address, char *ret, size_t size)
+{
+	size_t n = 0;
+
+	while (n < size) {
+		size_t piece = MIN(size - n, PAGE_BYTES - (size_t)((address + n) % PAGE_BYTES));
+
+		if (!is_kernel_address(address) || !mem_try_read(k->mem, address + n, ret + n, piece))
+			return false;
+		if (memchr(ret + n, '\0', piece))
+			return true;
+		n += piece;
+	}
+	return false;
 }
 
 static const char *fact_text(enum kernel_fact f, char *buffer, size_t size)
@@ -143,27 +159,43 @@ static bool look_at_image(struct kernel *k)
 	return mmu_translate(k->mem, &k->mmu, text + k->slide, &page) == MMU_OK && page.phys == k->phys;
 }
 
-/* The kernel's own word, as far as it has come to say it: 1 it agrees, 0 it said nothing, -1 it says something else. */
-static int check_vmcoreinfo(const struct kernel *k, const char *build_id)
+enum word {
+	WORD_NONE, /* it has not come so far as to say it */
+	WORD_SAID,
+	WORD_BROKEN,
+};
+
+/* What the kernel says about itself is appended to ret. */
+static enum word read_vmcoreinfo(const struct kernel *k, struct buf *ret)
 {
-	_cleanup_(free) char *text = NULL;
-	uint64_t address, size, offset;
-	size_t id_len;
-	const char *id;
+	uint64_t address, size;
 
 	if (!has(k, FACT_VMCOREINFO_DATA) || !has(k, FACT_VMCOREINFO_SIZE) ||
 	    !read_number(k, symbol(k, FACT_VMCOREINFO_DATA), 8, &address) ||
 	    !read_number(k, symbol(k, FACT_VMCOREINFO_SIZE), 8, &size) || !address || !size)
-		return 0;
-	if (size > LIMIT_VMCOREINFO || !is_kernel_address(address))
-		return -1;
-	text = xmalloc((size_t)size);
-	if (!mem_try_read(k->mem, address, text, (size_t)size))
-		return -1;
-	id = vmcoreinfo_find(text, (size_t)size, "BUILD-ID", &id_len);
+		return WORD_NONE;
+	if (size > LIMIT_VMCOREINFO || !is_kernel_address(address) ||
+	    !mem_try_read(k->mem, address, buf_reserve(ret, (size_t)size), (size_t)size))
+		return WORD_BROKEN;
+	buf_commit(ret, (size_t)size);
+	return WORD_SAID;
+}
+
+/* The kernel's own word, as far as it has come to say it: 1 it agrees, 0 it said nothing, -1 it says something else. */
+static int check_vmcoreinfo(const struct kernel *k, const char *build_id)
+{
+	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
+	enum word word = read_vmcoreinfo(k, &text);
+	uint64_t offset;
+	size_t id_len;
+	const char *id;
+
+	if (word != WORD_SAID)
+		return word == WORD_NONE ? 0 : -1;
+	id = vmcoreinfo_find(buf_str(&text), text.len, "BUILD-ID", &id_len);
 	if (id && (id_len != strlen(build_id) || memcmp(id, build_id, id_len) != 0))
 		return -1;
-	if (!vmcoreinfo_number(text, (size_t)size, "KERNELOFFSET", 16, &offset))
+	if (!vmcoreinfo_number(buf_str(&text), text.len, "KERNELOFFSET", 16, &offset))
 		return 0;
 	return offset == k->slide ? 1 : -1;
 }
@@ -265,6 +297,44 @@ void kernel_destroy(struct kernel *k)
 uint64_t kernel_slide(const struct kernel *k)
 {
 	return k->slide;
+}
+
+uint64_t kernel_image_base(const struct kernel *k)
+{
+	return k->facts[FACT_TEXT].value + k->slide - k->phys;
+}
+
+static bool is_direct_map(const struct kernel *k, uint64_t base)
+{
+	struct mmu_page page;
+
+	return mmu_translate(k->mem, &k->mmu, base + k->phys, &page) == MMU_OK && page.phys == k->phys;
+}
+
+bool kernel_direct_map(const struct kernel *k, uint64_t *ret)
+{
+	/* Documentation/arch/x86/x86_64/mm.rst; the second one until d52888aa2753. */
+	static const uint64_t usual[] = { UINT64_C(0xffff888000000000), UINT64_C(0xffff880000000000),
+					  UINT64_C(0xff11000000000000) };
+	uint64_t base;
+
+	if (has(k, FACT_PAGE_OFFSET_BASE) && read_number(k, symbol(k, FACT_PAGE_OFFSET_BASE), 8, &base) &&
+	    is_kernel_address(base) && is_direct_map(k, base)) {
+		*ret = base;
+		return true;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(usual); i++) {
+		if (is_direct_map(k, usual[i])) {
+			*ret = usual[i];
+			return true;
+		}
+	}
+	return false;
+}
+
+bool kernel_vmcoreinfo(const struct kernel *k, struct buf *ret)
+{
+	return read_vmcoreinfo(k, ret) == WORD_SAID;
 }
 
 uint64_t kernel_phys(const struct kernel *k)

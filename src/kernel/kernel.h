@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "debuginfo/layout.h"
 #include "mem/mem.h"
@@ -42,6 +43,15 @@ DEFINE_CLEANUP(struct kernel *, kernel_destroy);
 
 /* How far the kernel's virtual addresses are from those in vmlinux; 0 without KASLR. Bytes. */
 uint64_t kernel_slide(const struct kernel *k);
+/* Virtual minus physical addresses of all that is in its image. */
+uint64_t kernel_image_base(const struct kernel *k);
+/* The virtual address at which it maps all physical memory, from 0 on. False: it has not done so yet. */
+bool kernel_direct_map(const struct kernel *k, uint64_t *ret);
+/*
+ * Appends what it says about itself for the readers of its dumps (VMCOREINFO). False: it has not come so far, or that can't
+ * be read.
+ */
+bool kernel_vmcoreinfo(const struct kernel *k, struct buf *ret);
 /* Where its image begins in physical memory. */
 uint64_t kernel_phys(const struct kernel *k);
 /* 4 or 5. */

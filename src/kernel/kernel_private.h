@@ -64,6 +64,12 @@ static inline bool read_pointer(const struct kernel *k, uint64_t base, enum kern
 	return read_member(k, base, f, ret) && is_kernel_address(*ret);
 }
 
+/*
+ * A string, with its NUL. False if it doesn't end within size. Never more is read than up to the end of the page that its end
+ * is in.
+ */
+bool read_string(const struct kernel *k, uint64_t address, char *ret, size_t size);
+
 /* Both ends of a struct list_head. */
 struct links {
 	uint64_t next, prev;

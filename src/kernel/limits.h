@@ -19,8 +19,24 @@
 #define LIMIT_LOG_STRUCT 1024U
 /* VMCOREINFO is one page, and since 2025 a bit more. */
 #define LIMIT_VMCOREINFO 65536U
+/* Modules, the sections of one, and all modules, users and sections together that are looked at. */
+#define LIMIT_MODULES 16384U
+#define LIMIT_SECTIONS 4096U
+#define LIMIT_MODULE_STEPS (UINT32_C(1) << 18)
+#define LIMIT_SECTION_NAME 256U
+/* Areas of vmalloc's that are looked at for one address, and the lists of them: one for each CPU at most. */
+#define LIMIT_VMALLOC_STEPS (UINT32_C(1) << 20)
+#define LIMIT_VMALLOC_NODES 1024U
 /* Frames of a stack, of which those that only schedule are skipped. */
 #define LIMIT_FRAMES 128U
+/* The same where all are shown: the smallest take 16 bytes. */
+#define LIMIT_STACK_FRAMES 1024U
+/* Bytes of a task's stack: 16 KiB, twice that with KASAN. */
+#define LIMIT_STACK (UINT64_C(1) << 17)
+/* sizeof() of what an entry into the kernel puts on the stack. */
+#define LIMIT_REGS 512U
+/* Entries of the kernel's unwind tables. */
+#define LIMIT_ORC (UINT64_C(1) << 26)
 /* Steps of 2 MiB in which physical memory is searched for the kernel: 2 TiB. */
 #define LIMIT_PLACES (UINT64_C(1) << 20)
 /* Pages among which another kernel's VMCOREINFO is looked for: 64 GiB. */

@@ -184,7 +184,8 @@ static bool read_rss_count(const struct kernel *k, uint64_t mm, uint64_t index, 
 	const struct layout_answer *counts = &k->facts[FACT_MM_RSS_COUNTS], *counters = &k->facts[FACT_MM_RSS];
 	uint64_t value;
 
-	if (counts->found) {
+	/* An array has a count, too: its first element's. */
+	if (counts->found && counters->count <= 1) {
 		if (index >= counts->count || !read_number(k, mm + counts->value + index * POINTER, POINTER, &value))
 			return false;
 		*ret = (int64_t)value;
@@ -289,6 +290,13 @@ static void read_task(const struct kernel *k, uint64_t address, struct task *t, 
 	}
 	t->known &= ~lost;
 	*ret_shared = before.values[FIELD_SIGNAL];
+}
+
+void task_read(const struct kernel *k, uint64_t address, struct task *ret)
+{
+	uint64_t shared;
+
+	read_task(k, address, ret, &shared);
 }
 
 /* --- Lists --- */

@@ -62,6 +62,9 @@ DEFINE_CLEANUP_STORAGE(struct task_list, task_list_deinit);
  */
 struct err *task_list_read(const struct kernel *k, bool threads, struct task_list *ret) err_must_check;
 
+/* Reads the one whose task_struct is at the address, listed or not: idle tasks (PID 0) are in no list. */
+void task_read(const struct kernel *k, uint64_t address, struct task *ret);
+
 /*
  * The letter for a task's state. state is task_struct.__state, exit_state that of the same name. Pure.
  */

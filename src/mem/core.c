@@ -13,8 +13,9 @@
 #include "base/util.h"
 #include "mem/flattened.h"
 #include "mem/mem_private.h"
+#include "mem/notes.h"
 
-enum { PAGE_BYTES = 4096, PAGES_KEPT = 1024 };
+enum { PAGE_BYTES = 4096, PAGES_KEPT = 1024, NOTES_MAX = 16 << 20 };
 
 /* Physical addresses of x86 have 52 bits at most. */
 #define END_MAX (UINT64_C(1) << 52)
@@ -42,6 +43,8 @@ struct core {
 	int fd;
 	uint64_t end;
 	char *vmcoreinfo;
+	uint8_t *notes; /* those that libkdumpfile doesn't read; NULL: none */
+	size_t notes_size;
 	struct page *pages;
 };
 
@@ -113,6 +116,20 @@ static struct err *open_file(const char *path, int *ret)
 	return NULL;
 }
 
+/* A file that lies about them has none. */
+static void read_notes(struct core *c)
+{
+	uint8_t head[NOTES_HEAD];
+	uint64_t offset, size;
+	ssize_t n = pread(c->fd, head, sizeof(head), 0);
+
+	if (n < 0 || !notes_place(head, (size_t)n, &offset, &size) || size > NOTES_MAX || offset > INT64_MAX)
+		return;
+	c->notes = xmalloc(size);
+	n = pread(c->fd, c->notes, size, (off_t)offset);
+	c->notes_size = n > 0 ? (size_t)n : 0;
+}
+
 struct err *core_open(const char *path, struct core **ret)
 {
 	_cleanup_(core_destroy) struct core *c = xcalloc(1, sizeof(*c));
@@ -130,6 +147,7 @@ struct err *core_open(const char *path, struct core **ret)
 				  c->lib.get_err(c->ctx));
 	TRY(check_is_x86_64(c, path));
 	c->end = find_end(c);
+	read_notes(c);
 	c->pages = xcalloc(PAGES_KEPT, sizeof(*c->pages));
 	*ret = steal(&c);
 	return NULL;
@@ -143,6 +161,7 @@ void core_destroy(struct core *c)
 		c->lib.free(c->ctx);
 	closep(&c->fd);
 	free(c->vmcoreinfo);
+	free(c->notes);
 	free(c->pages);
 	free(c);
 }
@@ -198,4 +217,38 @@ const char *core_vmcoreinfo(struct core *c)
 	if (c->lib.vmcoreinfo_raw(c->ctx, &c->vmcoreinfo) != KDUMP_OK)
 		c->vmcoreinfo = NULL;
 	return c->vmcoreinfo;
+}
+
+static bool read_register(const struct core *c, uint32_t cpu, const char *name, uint64_t *ret)
+{
+	kdump_attr_t attr = { .type = KDUMP_NUMBER };
+	char key[64];
+
+	snprintf(key, sizeof(key), "cpu.%u.reg.%s", cpu, name);
+	if (c->lib.get_attr(c->ctx, key, &attr) != KDUMP_OK || attr.type != KDUMP_NUMBER)
+		return false;
+	*ret = attr.val.number;
+	return true;
+}
+
+bool core_registers(struct core *c, uint32_t cpu, struct cpu_registers *ret)
+{
+	static const char *const names[REGISTERS_N] = {
+		[REGISTER_RAX] = "rax", [REGISTER_RDX] = "rdx", [REGISTER_RCX] = "rcx", [REGISTER_RBX] = "rbx",
+		[REGISTER_RSI] = "rsi", [REGISTER_RDI] = "rdi", [REGISTER_RBP] = "rbp", [REGISTER_RSP] = "rsp",
+		[REGISTER_R8] = "r8",   [REGISTER_R9] = "r9",   [REGISTER_R10] = "r10", [REGISTER_R11] = "r11",
+		[REGISTER_R12] = "r12", [REGISTER_R13] = "r13", [REGISTER_R14] = "r14", [REGISTER_R15] = "r15",
+		[REGISTER_RIP] = "rip",
+	};
+	struct cpu_registers r = { 0 };
+	uint64_t value;
+
+	if (!read_register(c, cpu, "cs", &r.cs))
+		return c->notes && notes_registers(c->notes, c->notes_size, cpu, ret);
+	for (size_t i = 0; i < REGISTERS_N; i++) {
+		if (read_register(c, cpu, names[i], &value))
+			register_set(&r.r, (enum register_number)i, value);
+	}
+	*ret = r;
+	return true;
 }

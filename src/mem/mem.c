@@ -111,6 +111,11 @@ const char *mem_core_vmcoreinfo(struct mem *m)
 	return m->core ? core_vmcoreinfo(m->core) : NULL;
 }
 
+bool mem_core_registers(struct mem *m, uint32_t cpu, struct cpu_registers *ret)
+{
+	return m->core && core_registers(m->core, cpu, ret);
+}
+
 /* The range that has the address, and how much of it is left from there; NULL: none. */
 static const struct mem_range *find_range(const struct mem *m, uint64_t address, uint64_t *ret_left)
 {

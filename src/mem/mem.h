@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/registers.h"
 #include "mem/mmu_x86_64.h"
 
 struct mem;
@@ -53,6 +54,12 @@ uint64_t mem_end(const struct mem *m);
 uint64_t mem_size(const struct mem *m);
 /* The VMCOREINFO that a core file brings along as a note; NULL if there is none. Belongs to m. */
 const char *mem_core_vmcoreinfo(struct mem *m);
+
+/*
+ * What a CPU was at, by the notes of a core file (NT_PRSTATUS), which count from 0, not always as the kernel does. False if
+ * there are no more.
+ */
+bool mem_core_registers(struct mem *m, uint32_t cpu, struct cpu_registers *ret);
 
 /* Copies physical memory. ERR_FAULT if there is none at any of the addresses. */
 struct err *mem_read_phys(struct mem *m, uint64_t address, void *ret, size_t len) err_must_check;

@@ -27,6 +27,7 @@ DEFINE_CLEANUP(struct core *, core_destroy);
 bool core_read(struct core *c, uint64_t address, void *ret, size_t len) err_must_check;
 uint64_t core_end(const struct core *c);
 const char *core_vmcoreinfo(struct core *c);
+bool core_registers(struct core *c, uint32_t cpu, struct cpu_registers *ret);
 
 /* An aligned value of physical memory, in one access. False if there is no memory. */
 bool mem_load_u64(struct mem *m, uint64_t address, uint64_t *ret) err_must_check;

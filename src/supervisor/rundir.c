@@ -25,8 +25,9 @@ void vm_record_destroy(struct vm_record *r)
 {
 	if (!r)
 		return;
-	char *const strings[] = { r->name,     r->dir,     r->accel,   r->cmdline,   r->kernel,      r->vmlinux,
-				  r->build_id, r->release, r->srctree, r->build_dir, r->gdb_scripts, r->forward };
+	char *const strings[] = { r->name,        r->dir,      r->accel,   r->cmdline, r->kernel,
+				  r->vmlinux,     r->build_id, r->release, r->srctree, r->build_dir,
+				  r->gdb_scripts, r->modules,  r->forward };
 
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		free(strings[i]);
@@ -61,6 +62,7 @@ static const struct field fields[] = {
 	{ "srctree", FIELD_STRING, offsetof(struct vm_record, srctree), false },
 	{ "build_dir", FIELD_STRING, offsetof(struct vm_record, build_dir), false },
 	{ "gdb_scripts", FIELD_STRING, offsetof(struct vm_record, gdb_scripts), false },
+	{ "modules", FIELD_STRING, offsetof(struct vm_record, modules), false },
 	{ "forward", FIELD_STRING, offsetof(struct vm_record, forward), false },
 };
 

@@ -42,6 +42,7 @@ struct vm_record {
 	char *srctree;
 	char *build_dir;   /* Kbuild's output folder */
 	char *gdb_scripts; /* vmlinux-gdb.py */
+	char *modules;     /* the folder lib/modules/RELEASE of a kernel that was built elsewhere */
 	char *forward;     /* ports of 127.0.0.1 that lead to the guest: "tcp:2222:22 udp:5353:53" */
 };
 

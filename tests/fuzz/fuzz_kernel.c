@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/address.h"
 #include "kernel/dmesg.h"
+#include "kernel/limits.h"
+#include "kernel/module.h"
 #include "kernel/task.h"
 #include "tests/unit/fake_kernel.h"
 
@@ -18,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct fake_kernel *make_image(void)
 {
 	struct fake_kernel *f = fake_create(0x400000, 0x200000);
+	size_t used, user;
 	char text[32];
 
 	fake_process(f, "init");
@@ -29,6 +33,9 @@ static struct fake_kernel *make_image(void)
 		snprintf(text, sizeof(text), "message number %u", i);
 		fake_record(f, i % 8, text, strlen(text), 2);
 	}
+	used = fake_module(f, "used");
+	user = fake_module(f, "user");
+	fake_use(f, user, used);
 	return f;
 }
 
@@ -72,6 +79,58 @@ static void read_tasks(const struct kernel *k, bool threads)
 	err_ignore(e);
 }
 
+static void read_modules(const struct kernel *k)
+{
+	struct module_list list = MODULE_LIST_INIT;
+	struct err *e = module_list_read(k, &list);
+
+	for (size_t i = 0; !e && i < list.n; i++) {
+		const struct module *m = &list.modules[i];
+		char taints[MODULE_TAINTS_MAX + 1];
+
+		module_taint_letters(m->taints, taints);
+		if (strlen(m->name) > MODULE_NAME_MAX || strlen(m->build_id) > 2 * MODULE_BUILD_ID_MAX ||
+		    m->areas_n > MODULE_AREAS_MAX || (m->areas_n && !module_at(&list, m->areas[0].start)))
+			abort();
+		for (size_t j = 0; j < m->sections_n; j++) {
+			if (strlen(m->sections[j].name) >= LIMIT_SECTION_NAME)
+				abort();
+		}
+	}
+	module_list_deinit(&list);
+	err_ignore(e);
+}
+
+static void identify(const struct fake_kernel *f, const struct kernel *k)
+{
+	const uint64_t addresses[] = {
+		FAKE_TEXT + f->slide,
+		FAKE_VMALLOC,
+		FAKE_VMALLOC + 0x5000,
+		fake_direct(f, FAKE_SLAB + 0x230),
+		fake_direct(f, FAKE_PER_CPU + 0x1010),
+		fake_direct(f, FAKE_PAGES + 0x40),
+		fake_direct(f, FAKE_MODULE_AREAS),
+		fake_direct(f, FAKE_STACK + 0x100),
+		0x1000,
+		UINT64_MAX,
+	};
+	struct module_list modules = MODULE_LIST_INIT;
+	struct err *e = module_list_read(k, &modules);
+	struct address_map map;
+
+	err_ignore(e);
+	address_map_init(&map, k, &modules);
+	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
+		struct address a;
+
+		address_identify(&map, addresses[i], &a);
+		if (a.kind > ADDRESS_OTHER || strlen(a.cache) > ADDRESS_CACHE_MAX)
+			abort();
+	}
+	address_map_deinit(&map);
+}
+
 static void read_log(const struct kernel *k, uint64_t from, bool closed)
 {
 	struct dmesg d = DMESG_INIT;
@@ -106,6 +165,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!e) {
 		read_tasks(k, false);
 		read_tasks(k, true);
+		read_modules(k);
+		identify(f, k);
 		read_log(k, 0, false);
 		read_log(k, 30, true);
 	}

@@ -1,5 +1,5 @@
 /*
- * A kernel in 192 KiB: page tables, tasks and a log as kernel/ expects them, with offsets of its own. For tests and for the
+ * A kernel in 192 KiB: page tables, tasks, a log, modules and a slab as kernel/ expects them, with offsets of its own. For tests and for the
  * fuzzer, which damages it.
  */
 #pragma once
@@ -31,6 +31,11 @@ enum {
 	FAKE_PRB = 0x7018,
 	FAKE_PER_CPU_OFFSET = 0x7020, /* two CPUs */
 	FAKE_NR_CPU_IDS = 0x7030,
+	FAKE_MODULE_LIST = 0x7038,
+	FAKE_VMEMMAP_BASE = 0x7050,
+	FAKE_VMALLOC_BASE = 0x7058,
+	FAKE_AREA_LIST = 0x7060,
+	FAKE_PER_CPU_UNIT = 0x7070,
 	FAKE_VMCOREINFO = 0x8000,
 	FAKE_INIT_TASK = 0x9000,
 	FAKE_TASKS = 0xa000,
@@ -45,6 +50,17 @@ enum {
 	FAKE_DESCS = 0x21000,
 	FAKE_INFOS = 0x22000,
 	FAKE_DATA = 0x24000,
+	FAKE_MODULES = 0x28000,
+	FAKE_MODULE_SIZE = 0x200, /* with its sections behind it */
+	FAKE_USES = 0x2a000,
+	FAKE_USE_SIZE = 0x30,
+	FAKE_MODULE_AREAS = 0x2a800, /* 0x300 for each module */
+	FAKE_PAGES = 0x2c000,        /* descriptions of all pages of the image */
+	FAKE_PAGE_SIZE = 0x40,
+	FAKE_SLAB = 0x2f000, /* of one page */
+	FAKE_CACHE = 0x2e000,
+	FAKE_AREA = 0x2e100,
+	FAKE_VM = 0x2e140,
 
 	FAKE_LOG_COUNT_BITS = 4,
 	FAKE_LOG_SIZE_BITS = 10,
@@ -52,6 +68,8 @@ enum {
 	FAKE_INFO_SIZE = 88,
 
 	FAKE_TASKS_MAX = 40,
+	FAKE_MODULES_MAX = 8,
+	FAKE_USES_MAX = 16,
 	/* Members */
 	FAKE_TASK_STATE = 0x18,
 	FAKE_TASK_FLAGS = 0x2c,
@@ -76,13 +94,52 @@ enum {
 	FAKE_COUNTER_SIZE = 0x28,
 	FAKE_COUNTER_COUNT = 0x8,
 	FAKE_COUNTER_COUNTERS = 0x20,
+	FAKE_MODULE_LINKS = 0x8,
+	FAKE_MODULE_NAME = 0x18,
+	FAKE_MODULE_MEM = 0x60, /* three times an address and a size */
+	FAKE_MODULE_TAINTS = 0xa0,
+	FAKE_MODULE_REFERENCES = 0xa8,
+	FAKE_MODULE_SOURCE_LIST = 0xb0,
+	FAKE_MODULE_SECTIONS = 0xc0,
+	FAKE_MODULE_INIT = 0xc8,
+	FAKE_MODULE_EXIT = 0xd0,
+	FAKE_MODULE_PERCPU = 0xd8,
+	FAKE_MODULE_PERCPU_SIZE = 0xe0,
+	FAKE_USE_SOURCE = 0x20,
+	/* The attributes of its sections, their list and their names; the note with its build ID */
+	FAKE_SECTIONS = 0x100,
+	FAKE_SECTION_LIST = 0x18,
+	FAKE_SECTION_ATTRS = 0x20,
+	FAKE_SECTION_PRIVATE = 0x18,
+	FAKE_SECTION_ADDRESS = 0x20,
+	FAKE_SECTION_SIZE = 0x28,
+	FAKE_SECTION_POINTERS = 0x180,
+	FAKE_SECTION_NAMES = 0x1a0, /* 0x18 for each */
+	FAKE_NOTE = 0x1d0,
+	FAKE_PER_CPU_SIZE = 0x800,
+	FAKE_PAGE_HEAD = 0x8,
+	FAKE_PAGE_CACHE = 0x18,
+	FAKE_PAGE_OBJECTS = 0x28,
+	FAKE_PAGE_TYPE = 0x30,
+	FAKE_CACHE_EACH = 0x100,
+	FAKE_CACHE_OBJECT = 0xc0,
+	FAKE_CACHE_PAD = 0x20,
+	FAKE_CACHE_NAME = 0x40,
+	FAKE_AREA_LINKS = 0x10,
+	FAKE_VM_CALLER = 0x18,
+	FAKE_PG_SLAB = 9,
 };
+
+/* An area of vmalloc's. */
+#define FAKE_VMALLOC UINT64_C(0xffffc90000000000)
 
 struct fake_kernel {
 	uint64_t phys, slide;
 	uint32_t processes; /* made so far, PIDs 1 ... */
 	uint32_t tasks;
 	uint32_t records;
+	uint32_t modules;
+	uint32_t uses;
 	uint64_t text; /* position in the log's data */
 	uint8_t image[FAKE_SIZE] __attribute__((aligned(16)));
 	struct layout_answer facts[KERNEL_FACTS_N];
@@ -157,6 +214,8 @@ static inline void fake_facts_of_tasks(struct fake_kernel *f)
 	fake_member(f, FACT_CRED_EUID, FAKE_CRED_EUID, 4);
 	fake_member(f, FACT_MM_RSS, FAKE_MM_RSS, 4 * FAKE_COUNTER_SIZE);
 	f->facts[FACT_MM_RSS].count = 4;
+	/* Of the first counter. */
+	fake_member(f, FACT_MM_RSS_COUNTS, FAKE_MM_RSS + FAKE_COUNTER_COUNT, 8);
 	fake_type(f, FACT_PERCPU_COUNTER, FAKE_COUNTER_SIZE);
 	fake_member(f, FACT_PERCPU_COUNTER_COUNT, FAKE_COUNTER_COUNT, 8);
 	fake_member(f, FACT_PERCPU_COUNTER_COUNTERS, FAKE_COUNTER_COUNTERS, 8);
@@ -196,6 +255,64 @@ static inline void fake_facts_of_log(struct fake_kernel *f)
 	fake_member(f, FACT_INFO_CALLER, 20, 4);
 }
 
+static inline void fake_facts_of_modules(struct fake_kernel *f)
+{
+	fake_symbol(f, FACT_MODULES, FAKE_MODULE_LIST, 16);
+	fake_type(f, FACT_MODULE, FAKE_MODULE_SIZE);
+	fake_member(f, FACT_MODULE_LIST, FAKE_MODULE_LINKS, 16);
+	fake_member(f, FACT_MODULE_NAME, FAKE_MODULE_NAME, 56);
+	fake_member(f, FACT_MODULE_STATE, 0, 4);
+	fake_number(f, FACT_MODULE_STATE_LIVE, 0);
+	fake_number(f, FACT_MODULE_STATE_COMING, 1);
+	fake_number(f, FACT_MODULE_STATE_GOING, 2);
+	fake_number(f, FACT_MODULE_STATE_UNFORMED, 3);
+	fake_member(f, FACT_MODULE_TAINTS, FAKE_MODULE_TAINTS, 8);
+	fake_member(f, FACT_MODULE_MEM, FAKE_MODULE_MEM, 48);
+	f->facts[FACT_MODULE_MEM].count = 3;
+	fake_member(f, FACT_MODULE_MEM_BASE, FAKE_MODULE_MEM, 8);
+	fake_member(f, FACT_MODULE_MEM_SIZE, FAKE_MODULE_MEM + 8, 4);
+	fake_member(f, FACT_MODULE_PERCPU, FAKE_MODULE_PERCPU, 8);
+	fake_member(f, FACT_MODULE_PERCPU_SIZE, FAKE_MODULE_PERCPU_SIZE, 4);
+	fake_member(f, FACT_MODULE_REFERENCES, FAKE_MODULE_REFERENCES, 4);
+	fake_member(f, FACT_MODULE_INIT, FAKE_MODULE_INIT, 8);
+	fake_member(f, FACT_MODULE_EXIT, FAKE_MODULE_EXIT, 8);
+	fake_member(f, FACT_MODULE_SOURCE_LIST, FAKE_MODULE_SOURCE_LIST, 16);
+	fake_member(f, FACT_MODULE_USE_SOURCE_LIST, 0, 16);
+	fake_member(f, FACT_MODULE_USE_SOURCE, FAKE_USE_SOURCE, 8);
+	fake_member(f, FACT_MODULE_SECTIONS, FAKE_MODULE_SECTIONS, 8);
+	fake_member(f, FACT_SECTION_LIST, FAKE_SECTION_LIST, 8);
+	fake_member(f, FACT_SECTIONS, FAKE_SECTION_ATTRS, 0);
+	fake_member(f, FACT_SECTION_ATTRIBUTE, FAKE_SECTION_ATTRS, 0x20);
+	fake_member(f, FACT_SECTION_NAME, FAKE_SECTION_ATTRS, 8);
+	fake_member(f, FACT_SECTION_ADDRESS, FAKE_SECTION_ATTRS + FAKE_SECTION_ADDRESS, 8);
+}
+
+static inline void fake_facts_of_addresses(struct fake_kernel *f)
+{
+	fake_symbol(f, FACT_IMAGE_END, FAKE_SIZE, 0);
+	fake_number(f, FACT_PER_CPU_START, 0);
+	fake_number(f, FACT_PER_CPU_END, FAKE_PER_CPU_SIZE);
+	fake_symbol(f, FACT_PER_CPU_UNIT, FAKE_PER_CPU_UNIT, 4);
+	fake_symbol(f, FACT_VMEMMAP_BASE, FAKE_VMEMMAP_BASE, 8);
+	fake_symbol(f, FACT_VMALLOC_BASE, FAKE_VMALLOC_BASE, 8);
+	fake_type(f, FACT_PAGE, FAKE_PAGE_SIZE);
+	fake_member(f, FACT_PAGE_FLAGS, 0, 8);
+	fake_member(f, FACT_PAGE_COMPOUND_HEAD, FAKE_PAGE_HEAD, 8);
+	fake_member(f, FACT_PAGE_TYPE, FAKE_PAGE_TYPE, 4);
+	fake_member(f, FACT_SLAB_CACHE, FAKE_PAGE_CACHE, 8);
+	fake_member(f, FACT_SLAB_OBJECTS, FAKE_PAGE_OBJECTS, 4);
+	fake_member(f, FACT_CACHE_NAME, 0, 8);
+	fake_member(f, FACT_CACHE_SIZE, 8, 4);
+	fake_member(f, FACT_CACHE_OBJECT_SIZE, 12, 4);
+	fake_member(f, FACT_CACHE_PAD, 16, 4);
+	fake_symbol(f, FACT_VMAP_AREA_LIST, FAKE_AREA_LIST, 16);
+	fake_member(f, FACT_VMAP_AREA_START, 0, 8);
+	fake_member(f, FACT_VMAP_AREA_END, 8, 8);
+	fake_member(f, FACT_VMAP_AREA_LIST_LINKS, FAKE_AREA_LINKS, 16);
+	fake_member(f, FACT_VMAP_AREA_VM, 0x20, 8);
+	fake_member(f, FACT_VM_CALLER, FAKE_VM_CALLER, 8);
+}
+
 static inline void fake_facts(struct fake_kernel *f)
 {
 	fake_symbol(f, FACT_TEXT, 0, 0);
@@ -208,6 +325,8 @@ static inline void fake_facts(struct fake_kernel *f)
 	fake_symbol(f, FACT_NR_CPU_IDS, FAKE_NR_CPU_IDS, 4);
 	fake_facts_of_tasks(f);
 	fake_facts_of_log(f);
+	fake_facts_of_modules(f);
+	fake_facts_of_addresses(f);
 }
 
 /* The image by one large page, the direct map by small ones. */
@@ -228,8 +347,8 @@ static inline void fake_tables(struct fake_kernel *f)
 static inline void fake_vmcoreinfo(struct fake_kernel *f)
 {
 	int n = snprintf((char *)f->image + FAKE_VMCOREINFO, 0x1000,
-			 "OSRELEASE=6.1.0-fake\nBUILD-ID=%s\nKERNELOFFSET=%llx\n", FAKE_BUILD_ID,
-			 (unsigned long long)f->slide);
+			 "OSRELEASE=6.1.0-fake\nBUILD-ID=%s\nKERNELOFFSET=%llx\nNUMBER(PG_slab)=%d\n", FAKE_BUILD_ID,
+			 (unsigned long long)f->slide, FAKE_PG_SLAB);
 
 	fake_put64(f, FAKE_VMCOREINFO_DATA, fake_direct(f, FAKE_VMCOREINFO));
 	fake_put64(f, FAKE_VMCOREINFO_SIZE, (uint64_t)n);
@@ -297,6 +416,61 @@ static inline size_t fake_process(struct fake_kernel *f, const char *comm)
 	return at;
 }
 
+/* A section of the module at `at`, its number i. */
+static inline void fake_section(struct fake_kernel *f, size_t at, size_t i, const char *name, uint64_t address)
+{
+	size_t attribute = at + FAKE_SECTIONS + FAKE_SECTION_ATTRS + i * FAKE_SECTION_SIZE,
+	       text = at + FAKE_SECTION_NAMES + i * 0x18;
+
+	snprintf((char *)f->image + text, 0x18, "%s", name);
+	fake_put64(f, attribute, fake_direct(f, text));
+	fake_put64(f, attribute + FAKE_SECTION_PRIVATE, address);
+	fake_put64(f, attribute + FAKE_SECTION_ADDRESS, address);
+	fake_put64(f, at + FAKE_SECTION_POINTERS + i * 8, fake_direct(f, attribute));
+}
+
+/* A module with two areas, of 0x100 and 0x80 bytes, and two sections. Returns where it is in the image. */
+static inline size_t fake_module(struct fake_kernel *f, const char *name)
+{
+	uint32_t i = f->modules++;
+	size_t at = FAKE_MODULES + (size_t)i * FAKE_MODULE_SIZE, head = at + FAKE_MODULE_SOURCE_LIST;
+
+	if (i >= FAKE_MODULES_MAX)
+		abort();
+	snprintf((char *)f->image + at + FAKE_MODULE_NAME, 56, "%s", name);
+	for (size_t area = 0; area < 2; area++) {
+		fake_put64(f, at + FAKE_MODULE_MEM + area * 16,
+			   fake_direct(f, FAKE_MODULE_AREAS + i * 0x300 + area * 0x200));
+		fake_put32(f, at + FAKE_MODULE_MEM + area * 16 + 8, area ? 0x80 : 0x100);
+	}
+	fake_put32(f, at + FAKE_MODULE_REFERENCES, 1);
+	fake_put64(f, head, fake_direct(f, head));
+	fake_put64(f, head + 8, fake_direct(f, head));
+	fake_put64(f, at + FAKE_MODULE_SECTIONS, fake_direct(f, at + FAKE_SECTIONS));
+	fake_put64(f, at + FAKE_SECTIONS + FAKE_SECTION_LIST, fake_direct(f, at + FAKE_SECTION_POINTERS));
+	fake_section(f, at, 0, ".text", fake_direct(f, FAKE_MODULE_AREAS + i * 0x300));
+	fake_section(f, at, 1, ".note.gnu.build-id", fake_direct(f, at + FAKE_NOTE));
+	memcpy(f->image + at + FAKE_NOTE, (const uint32_t[]){ 4, 20, 3, 0x554e47 }, 16);
+	memset(f->image + at + FAKE_NOTE + 16, (int)i + 1, 20);
+	fake_list_add(f, at + FAKE_MODULE_LINKS, fake_direct(f, at + FAKE_MODULE_LINKS), FAKE_MODULE_LIST,
+		      FAKE_TEXT + f->slide + FAKE_MODULE_LIST, fake_offset(f, fake_get64(f, FAKE_MODULE_LIST + 8)));
+	return at;
+}
+
+/* The module at `by` uses the one at `used`. */
+static inline void fake_use(struct fake_kernel *f, size_t by, size_t used)
+{
+	uint32_t i = f->uses++;
+	size_t at = FAKE_USES + (size_t)i * FAKE_USE_SIZE, head = used + FAKE_MODULE_SOURCE_LIST;
+	uint32_t *references = (uint32_t *)(f->image + used + FAKE_MODULE_REFERENCES);
+
+	if (i >= FAKE_USES_MAX)
+		abort();
+	(*references)++;
+	fake_put64(f, at + FAKE_USE_SOURCE, fake_direct(f, by));
+	fake_list_add(f, at, fake_direct(f, at), head, fake_direct(f, head), fake_offset(f, fake_get64(f, head + 8)));
+}
+
 /* A record at the end of the log. state: of its descriptor. */
 static inline void fake_record(struct fake_kernel *f, unsigned int level, const char *text, size_t len,
 			       unsigned int state)
@@ -327,6 +501,33 @@ static inline void fake_record(struct fake_kernel *f, unsigned int level, const 
 	f->records++;
 }
 
+/* A slab of 16 objects in its page, and an area of vmalloc's of 16 KiB. */
+static inline void fake_addresses(struct fake_kernel *f)
+{
+	size_t page = FAKE_PAGES + FAKE_SLAB / 4096 * FAKE_PAGE_SIZE;
+	uint64_t list = FAKE_TEXT + f->slide + FAKE_AREA_LIST;
+
+	fake_put32(f, FAKE_PER_CPU_UNIT, 0x1000);
+	fake_put64(f, FAKE_VMEMMAP_BASE, fake_direct(f, FAKE_PAGES) - f->phys / 4096 * FAKE_PAGE_SIZE);
+	fake_put64(f, FAKE_VMALLOC_BASE, FAKE_VMALLOC);
+	fake_put64(f, page, UINT64_C(1) << FAKE_PG_SLAB);
+	fake_put64(f, page + FAKE_PAGE_CACHE, fake_direct(f, FAKE_CACHE));
+	fake_put32(f, page + FAKE_PAGE_OBJECTS, 15);
+	fake_put64(f, FAKE_CACHE, fake_direct(f, FAKE_CACHE + FAKE_CACHE_NAME));
+	fake_put32(f, FAKE_CACHE + 8, FAKE_CACHE_EACH);
+	fake_put32(f, FAKE_CACHE + 12, FAKE_CACHE_OBJECT);
+	fake_put32(f, FAKE_CACHE + 16, FAKE_CACHE_PAD);
+	memcpy(f->image + FAKE_CACHE + FAKE_CACHE_NAME, "things", 7);
+	fake_put64(f, FAKE_AREA_LIST, list);
+	fake_put64(f, FAKE_AREA_LIST + 8, list);
+	fake_put64(f, FAKE_AREA, FAKE_VMALLOC + 0x4000);
+	fake_put64(f, FAKE_AREA + 8, FAKE_VMALLOC + 0x8000);
+	fake_put64(f, FAKE_AREA + 0x20, fake_direct(f, FAKE_VM));
+	fake_put64(f, FAKE_VM + FAKE_VM_CALLER, FAKE_TEXT + f->slide + 0x123);
+	fake_list_add(f, FAKE_AREA + FAKE_AREA_LINKS, fake_direct(f, FAKE_AREA + FAKE_AREA_LINKS), FAKE_AREA_LIST, list,
+		      FAKE_AREA_LIST);
+}
+
 /* At this physical address (a border of 2 MiB), with this slide. */
 static inline struct fake_kernel *fake_create(uint64_t phys, uint64_t slide)
 {
@@ -344,9 +545,12 @@ static inline struct fake_kernel *fake_create(uint64_t phys, uint64_t slide)
 	head = FAKE_TEXT + slide + FAKE_INIT_TASK + FAKE_TASK_TASKS;
 	fake_put64(f, FAKE_INIT_TASK + FAKE_TASK_TASKS, head);
 	fake_put64(f, FAKE_INIT_TASK + FAKE_TASK_TASKS + 8, head);
+	fake_put64(f, FAKE_MODULE_LIST, FAKE_TEXT + slide + FAKE_MODULE_LIST);
+	fake_put64(f, FAKE_MODULE_LIST + 8, FAKE_TEXT + slide + FAKE_MODULE_LIST);
 	fake_put32(f, FAKE_NR_CPU_IDS, 2);
 	for (size_t cpu = 0; cpu < 2; cpu++)
 		fake_put64(f, FAKE_PER_CPU_OFFSET + cpu * 8, fake_direct(f, FAKE_PER_CPU + cpu * 0x1000));
+	fake_addresses(f);
 	fake_put32(f, FAKE_CRED + FAKE_CRED_EUID, 1000);
 	for (size_t i = 0; i < 4; i++) {
 		size_t counter = FAKE_MM + FAKE_MM_RSS + i * FAKE_COUNTER_SIZE;

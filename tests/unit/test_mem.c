@@ -14,6 +14,7 @@
 #include "base/util.h"
 #include "mem/flattened.h"
 #include "mem/mem.h"
+#include "mem/notes.h"
 #include "vm/ram.h"
 
 enum { PAGE = 4096, SIZE = 32 * PAGE };
@@ -311,9 +312,73 @@ static void ram_lies_where_qemu_puts_it(void **state)
 	assert_int_equal(r[1].size, 3 * gib);
 }
 
+/* --- Notes --- */
+
+static size_t put_note(uint8_t *to, uint32_t type, const char *name, uint64_t first, uint32_t size)
+{
+	const uint32_t head[] = { 5, size, type };
+
+	memset(to, 0, 20 + size);
+	memcpy(to, head, sizeof(head));
+	memcpy(to + sizeof(head), name, 5);
+	/* struct elf_prstatus: 27 registers from byte 112 on. */
+	for (uint64_t i = 0; size == 336 && i < 27; i++)
+		memcpy(to + 20 + 112 + 8 * i, &(uint64_t){ first + i }, 8);
+	return 20 + size;
+}
+
+static void notes_have_registers(void **state)
+{
+	uint8_t notes[1024];
+	struct cpu_registers r;
+	size_t n = put_note(notes, 1, "CORE", 1000, 336);
+
+	(void)state;
+	n += put_note(notes + n, 0, "QEMU", 0, 64);
+	n += put_note(notes + n, 1, "CORE", 2000, 336);
+	for (uint32_t cpu = 0; cpu < 2; cpu++) {
+		uint64_t first = 1000 * (cpu + 1);
+
+		assert_true(notes_registers(notes, n, cpu, &r));
+		assert_int_equal(r.r.values[REGISTER_R15], first);
+		assert_int_equal(r.r.values[REGISTER_RBP], first + 4);
+		assert_int_equal(r.r.values[REGISTER_RDI], first + 14);
+		assert_int_equal(r.r.values[REGISTER_RIP], first + 16);
+		assert_int_equal(r.cs, first + 17);
+		assert_int_equal(r.r.values[REGISTER_RSP], first + 19);
+		assert_int_equal(r.r.known, (1U << REGISTERS_N) - 1);
+	}
+	assert_false(notes_registers(notes, n, 2, &r));
+	for (size_t cut = 0; cut < 356; cut++)
+		assert_false(notes_registers(notes, cut, 0, &r));
+	notes[4] = notes[5] = notes[6] = notes[7] = 0xff;
+	assert_false(notes_registers(notes, n, 0, &r));
+}
+
+static void notes_of_a_compressed_core(void **state)
+{
+	static uint8_t head[NOTES_HEAD] = "KDUMP   ";
+	const uint64_t place[] = { 0x1068, 0x1308 };
+	uint64_t offset, size;
+
+	(void)state;
+	memcpy(head + 8, &(uint32_t){ 6 }, 4);
+	memcpy(head + 428, &(uint32_t){ 4096 }, 4);
+	assert_false(notes_place(head, sizeof(head), &offset, &size));
+	memcpy(head + 4096 + 48, place, sizeof(place));
+	assert_true(notes_place(head, sizeof(head), &offset, &size));
+	assert_int_equal(offset, 0x1068);
+	assert_int_equal(size, 0x1308);
+	assert_false(notes_place(head, sizeof(head) - 1, &offset, &size));
+	head[0] = 'L';
+	assert_false(notes_place(head, sizeof(head), &offset, &size));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(notes_have_registers),
+		cmocka_unit_test(notes_of_a_compressed_core),
 		cmocka_unit_test(reads_physical_ranges),
 		cmocka_unit_test(ranges_next_to_each_other_are_read_through),
 		cmocka_unit_test(bad_ranges_are_refused),

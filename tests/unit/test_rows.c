@@ -108,6 +108,42 @@ static void shows_a_number_in_another_form(void **state)
 	assert_non_null(strstr(json_text, "2048"));
 }
 
+static void lists_and_rows_in_rows(void **state)
+{
+	static const struct rows_column inner[] = { { NULL, "n", ROWS_NUMBER }, { NULL, NULL, ROWS_TEXT } };
+	static const struct rows_column outer[] = {
+		{ "LIST", "list", ROWS_TEXT },
+		{ NULL, "rows", ROWS_TEXT },
+		{ NULL, NULL, ROWS_TEXT },
+	};
+	_cleanup_(strv_deinit) struct strv none = STRV_INIT, two = STRV_INIT;
+
+	(void)state;
+	strv_add(&two, "a");
+	strv_add(&two, "b");
+	for (int json = 0; json < 2; json++) {
+		_cleanup_(rows_destroy) struct rows *r = rows_create(outer, json);
+		_cleanup_(free) char *text = NULL;
+
+		for (int i = 0; i < 2; i++) {
+			_cleanup_(rows_destroy) struct rows *nested = rows_create(inner, json);
+
+			rows_begin(r);
+			rows_list(r, i ? &none : &two);
+			rows_begin(nested);
+			rows_u64(nested, 42);
+			rows_nested(r, nested);
+		}
+		text = emit(r);
+		if (!json) {
+			assert_string_equal(text, "LIST\na,b\n-\n");
+			continue;
+		}
+		assert_non_null(strstr(text, "\"a\""));
+		assert_non_null(strstr(text, "\"n\": 42"));
+	}
+}
+
 static void a_terminal_gets_nothing_to_obey(void **state)
 {
 	static const struct rows_column one[] = { { "NAME", "name", ROWS_TEXT }, { NULL, NULL, ROWS_TEXT } };
@@ -164,6 +200,7 @@ int main(void)
 		cmocka_unit_test(prints_json),
 		cmocka_unit_test(nothing_is_nothing_or_an_empty_array),
 		cmocka_unit_test(shows_a_number_in_another_form),
+		cmocka_unit_test(lists_and_rows_in_rows),
 		cmocka_unit_test(a_terminal_gets_nothing_to_obey),
 		cmocka_unit_test(columns_are_as_wide_as_their_characters),
 		cmocka_unit_test(a_full_disk_is_an_error),
