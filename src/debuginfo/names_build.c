@@ -92,17 +92,25 @@ static uint64_t number(Dwarf_Die *die, unsigned int name)
 	return dwarf_attr(die, name, &attribute) && dwarf_formudata(&attribute, &value) == 0 ? value : 0;
 }
 
-/* A place outside of functions is an address and nothing else. */
+/* A place outside of functions is an address and nothing else; clang has a table of them (DW_OP_addrx). */
 static bool address_of(Dwarf_Die *variable, uint64_t *ret)
 {
-	Dwarf_Attribute attribute;
+	Dwarf_Attribute attribute, entry;
 	Dwarf_Op *operations;
+	Dwarf_Addr address;
 	size_t n;
 
 	if (!dwarf_attr(variable, DW_AT_location, &attribute) || dwarf_getlocation(&attribute, &operations, &n) != 0 ||
-	    n != 1 || operations[0].atom != DW_OP_addr)
+	    n != 1)
 		return false;
-	*ret = operations[0].number;
+	if (operations[0].atom == DW_OP_addr) {
+		*ret = operations[0].number;
+		return true;
+	}
+	if (operations[0].atom != DW_OP_addrx || dwarf_getlocation_attr(&attribute, &operations[0], &entry) != 0 ||
+	    dwarf_formaddr(&entry, &address) != 0)
+		return false;
+	*ret = address;
 	return true;
 }
 

@@ -110,7 +110,7 @@ static inline struct err *read_program_make(const char *folder, const char *debu
 				     "-fno-asynchronous-unwind-tables",
 				     "-Wl,-e,entry",
 				     "-Wl,--build-id",
-				     "-Wl,-z,noseparate-code",
+				     "-Wl,-n,-z,noseparate-code",
 				     data,
 				     bss,
 				     rodata,

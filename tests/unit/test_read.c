@@ -182,6 +182,8 @@ static void shows_pointers(struct setup *s)
 
 static void shows_arrays(struct setup *s)
 {
+	const char *cc = getenv("CC");
+
 	expect(s, "thing.name", "(char [8]) \"abc\"");
 	expect(s, "full", "(char [4]) \"full\"");
 	expect(s, "binary", "(char [4]) { 1, 2, 120 'x', 4 }");
@@ -194,7 +196,9 @@ static void shows_arrays(struct setup *s)
 	       "(struct {...} [5]) {\n    [0 ... 2] = { .a = (int) 1, .b = (int) 2 },\n"
 	       "    [3] = { .a = (int) 3, .b = (int) 4 },\n    [4] = { .a = (int) 0, .b = (int) 0 },\n}");
 	expect(s, "thing.flexible", "(int []) { 8, 9 }");
-	expect(s, "by_linker", "(const char []) \"linker\"");
+	/* clang doesn't describe what is only declared. */
+	if (!cc || !strstr(cc, "clang"))
+		expect(s, "by_linker", "(const char []) \"linker\"");
 	expect_as(s, "&thing.grid", "int[4]", "(int [4]) { 1, 2, 3, 4 }");
 	expect_as(s, "thing.grid", "long", "(long) 8589934593");
 	expect_as(s, "pointer", "struct thing *[1]", "(struct thing *[1]) { 0x636261fffffffd }");
