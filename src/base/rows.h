@@ -43,7 +43,10 @@ void rows_u64(struct rows *r, uint64_t value);
 /* Value in JSON, and how the table shows it. */
 void rows_u64_as(struct rows *r, uint64_t value, const char *shown);
 void rows_bool(struct rows *r, bool value);
-/* Any value in JSON (json-c's), which the rows own from then on; NULL: null. And how the table shows it, which takes no value. */
+/*
+ * Any value in JSON (json-c's), which the rows own from then on; NULL: null. And how the table shows it; a table wants no
+ * value.
+ */
 void rows_json(struct rows *r, struct json_object *value, const char *shown);
 /* What could not be found out: "?" in the table, null in JSON. */
 void rows_unknown(struct rows *r);

@@ -98,7 +98,7 @@ static void add(struct rows *rows, struct buf *text, const struct question *q, u
 static struct err *read_one(const struct value_context *c, const struct question *q, uint64_t cpu, struct rows *rows,
 			    struct buf *text)
 {
-	struct answer a;
+	struct answer a = { .complete = false };
 
 	TRY(find(c, q, cpu == UINT64_MAX ? 0 : cpu, &a));
 	add(rows, text, q, cpu, &a);
@@ -187,17 +187,14 @@ const struct command command_read = {
 	.name = "read",
 	.args = "EXPR",
 	.summary = "a variable of the kernel, or what it leads to, with its type",
-	.description = "EXPR is a variable and a path from it: .MEMBER, ->MEMBER, [INDEX], *EXPR, &EXPR, (TYPE)EXPR. A "
-		       ". goes\n"
-		       "through pointers as -> does, whose > a shell would take for itself. A per-CPU variable is "
-		       "shown of every\n"
-		       "CPU, or with [cpu N] of one; [cpu N] also follows a pointer to per-CPU data. Of several "
-		       "variables of one\n"
-		       "name 'FILE'::NAME says which. An address alone needs --type.\n"
+	.description = "EXPR is a variable and a path from it: .MEMBER, ->MEMBER, [INDEX], *EXPR, &EXPR,\n"
+		       "(TYPE)EXPR. A . goes through pointers as -> does, whose > a shell would take for itself.\n"
+		       "A per-CPU variable is shown of every CPU, or with [cpu N] of one; [cpu N] also follows a\n"
+		       "pointer to per-CPU data. Of several variables of one name 'FILE'::NAME says which. An\n"
+		       "address alone needs --type. Modules' variables are not known.\n"
 		       "\n"
-		       "In JSON pointers are text in hexadecimal; what is deeper than --depth or can't be read is "
-		       "null, and then\n"
-		       "`complete` is false.",
+		       "In JSON pointers are text in hexadecimal; what is deeper than --depth or can't be read is\n"
+		       "null, and \"complete\" is false then.",
 	.examples = "  ktb read jiffies\n"
 		    "  ktb read init_task.comm\n"
 		    "  ktb read 'runqueues[cpu 1].nr_running'\n"

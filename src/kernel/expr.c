@@ -229,27 +229,30 @@ struct err *expr_type_parse(const char *text, struct expr_type *ret)
 
 /* --- Expressions --- */
 
-static struct err *add_step(struct parser *p, enum expr_op op, size_t begin, struct expr_step **ret)
+static struct err *check_room(const struct parser *p, size_t begin)
 {
-	struct expr_step *step;
+	return p->expr->n < EXPR_STEPS_MAX ? NULL : error_at(p, begin, "too many steps");
+}
 
-	if (p->expr->n == EXPR_STEPS_MAX)
-		return error_at(p, begin, "too many steps");
-	step = &p->expr->steps[p->expr->n++];
+/* There must be room. */
+static struct expr_step *add_step(struct parser *p, enum expr_op op, size_t begin)
+{
+	struct expr_step *step = &p->expr->steps[p->expr->n++];
+
 	*step = (struct expr_step){ .op = op, .begin = begin, .end = p->at };
-	*ret = step;
-	return NULL;
+	return step;
 }
 
 /* A step with the name that comes next. */
-static struct err *add_named(struct parser *p, enum expr_op op, size_t begin, const char *what, struct expr_step **ret)
+static struct err *add_named(struct parser *p, enum expr_op op, size_t begin, const char *what)
 {
-	_cleanup_(free) char *name = take_name(p);
+	char *name;
 
+	TRY(check_room(p, begin));
+	name = take_name(p);
 	if (!name)
 		return expected(p, what);
-	TRY(add_step(p, op, begin, ret));
-	(*ret)->name = steal(&name);
+	add_step(p, op, begin)->name = name;
 	return NULL;
 }
 
@@ -284,16 +287,14 @@ static struct err *enter(struct parser *p)
 static struct err *parse_cast(struct parser *p, size_t begin)
 {
 	_cleanup_(expr_type_deinit) struct expr_type t = { 0 };
-	struct expr_step *step;
-
 	TRY(parse_type(p, &t));
 	if (t.elements)
 		return error_at(p, begin, "a cast to an array; cast to a pointer, or use --type");
 	if (!take(p, ")"))
 		return expected(p, "')'");
 	TRY(parse_unary(p));
-	TRY(add_step(p, EXPR_CAST, begin, &step));
-	step->type = t;
+	TRY(check_room(p, begin));
+	add_step(p, EXPR_CAST, begin)->type = t;
 	t = (struct expr_type){ 0 };
 	return NULL;
 }
@@ -301,21 +302,19 @@ static struct err *parse_cast(struct parser *p, size_t begin)
 static struct err *parse_quoted(struct parser *p, size_t begin)
 {
 	size_t length = strcspn(p->text + p->at, "'"), file = p->at;
-	struct expr_step *step;
 
 	if (!p->text[p->at + length])
 		return error_at(p, begin, "the quote that opens here is not closed");
 	p->at += length + 1;
 	if (!take(p, "::"))
 		return expected(p, "'::' and a variable of that file");
-	TRY(add_named(p, EXPR_VARIABLE, begin, "the name of a variable", &step));
-	step->file = xstrndup(p->text + file, length);
+	TRY(add_named(p, EXPR_VARIABLE, begin, "the name of a variable"));
+	p->expr->steps[p->expr->n - 1].file = xstrndup(p->text + file, length);
 	return NULL;
 }
 
 static struct err *parse_primary(struct parser *p, size_t begin)
 {
-	struct expr_step *step;
 	uint64_t number;
 
 	if (take(p, "(")) {
@@ -326,16 +325,15 @@ static struct err *parse_primary(struct parser *p, size_t begin)
 		return parse_quoted(p, begin);
 	if (isdigit((unsigned char)p->text[p->at])) {
 		TRY(take_number(p, "a number", &number));
-		TRY(add_step(p, EXPR_NUMBER, begin, &step));
-		step->number = number;
+		TRY(check_room(p, begin));
+		add_step(p, EXPR_NUMBER, begin)->number = number;
 		return NULL;
 	}
-	return add_named(p, EXPR_VARIABLE, begin, "a variable or an address", &step);
+	return add_named(p, EXPR_VARIABLE, begin, "a variable or an address");
 }
 
 static struct err *parse_index(struct parser *p, size_t begin)
 {
-	struct expr_step *step;
 	enum expr_op op = EXPR_INDEX;
 	uint64_t number;
 	bool negative;
@@ -346,14 +344,13 @@ static struct err *parse_index(struct parser *p, size_t begin)
 	TRY(take_number(p, op == EXPR_CPU ? "the number of a CPU" : "a number, or 'cpu' and a number,", &number));
 	if (!take(p, "]"))
 		return expected(p, "']'");
-	TRY(add_step(p, op, begin, &step));
-	step->number = negative ? 0 - number : number;
+	TRY(check_room(p, begin));
+	add_step(p, op, begin)->number = negative ? 0 - number : number;
 	return NULL;
 }
 
 static struct err *parse_postfix(struct parser *p)
 {
-	struct expr_step *step;
 	size_t begin;
 
 	skip_space(p);
@@ -361,9 +358,9 @@ static struct err *parse_postfix(struct parser *p)
 	TRY(parse_primary(p, begin));
 	for (;;) {
 		if (take(p, "->"))
-			TRY(add_named(p, EXPR_ARROW, begin, "the name of a member", &step));
+			TRY(add_named(p, EXPR_ARROW, begin, "the name of a member"));
 		else if (take(p, "."))
-			TRY(add_named(p, EXPR_MEMBER, begin, "the name of a member", &step));
+			TRY(add_named(p, EXPR_MEMBER, begin, "the name of a member"));
 		else if (take(p, "["))
 			TRY(parse_index(p, begin));
 		else
@@ -373,10 +370,10 @@ static struct err *parse_postfix(struct parser *p)
 
 static struct err *parse_prefix(struct parser *p, enum expr_op op, size_t begin)
 {
-	struct expr_step *step;
-
 	TRY(parse_unary(p));
-	return add_step(p, op, begin, &step);
+	TRY(check_room(p, begin));
+	add_step(p, op, begin);
+	return NULL;
 }
 
 static struct err *parse_unary_at(struct parser *p, size_t begin)

@@ -61,7 +61,7 @@ struct err *percpu_address(const struct kernel *k, uint64_t linked, uint64_t cpu
 	uint64_t offset;
 
 	TRY(percpu_offset(k, cpu, &offset));
-	/* Linked at 0 they don't move with the image; since 9d7de2aa8b41 they are linked within it. */
+	/* Linked at 0 they don't move with the image; newer kernels link them within it. */
 	if (is_kernel_address(k->facts[FACT_PER_CPU_START].value))
 		linked += k->slide;
 	*ret = linked + offset;

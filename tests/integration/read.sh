@@ -133,7 +133,8 @@ done
 cat >"$tmp/leaves.jq" <<'JQ'
 def shown: map(if type == "number" then "[\(.)]" else ".\(.)" end) | join("");
 .[0].value | . as $all | [paths(scalars)] | .[] | . as $path | ($all | getpath($path)) as $value |
-	if ($value | type) == "boolean" then [($path | shown), "d", (if $value then "1" else "0" end)]
+	if ($path | index("__padding")) then empty # thousands of zeros
+	elif ($value | type) == "boolean" then [($path | shown), "d", (if $value then "1" else "0" end)]
 	elif ($value | type) == "number" and ($value | fabs) < 9007199254740992 then [($path | shown), "d", "\($value)"]
 	elif ($value | type) == "string" and ($value | test("^0x[0-9a-f]+$")) then [($path | shown), "x", $value]
 	else empty end | @tsv
@@ -167,7 +168,7 @@ same_as_gdb()
 		-ex "shell '$tmp/ask' $1 '*init_task.signal' '(*init_task.signal)' 3" -ex "source $tmp/compare.gdb" \
 		>"$tmp/gdb.out" 2>"$tmp/gdb.err" </dev/null
 	sed -n '/^[].[a-z_A-Z0-9]* -\{0,1\}[0-9a-fx]*$/p' "$tmp/gdb.out" >"$tmp/theirs"
-	if diff "$tmp/theirs" "$tmp/ours" >"$tmp/diff" && [ "$(wc -l <"$tmp/ours")" -gt 800 ]; then
+	if diff "$tmp/theirs" "$tmp/ours" >"$tmp/diff" && [ "$(wc -l <"$tmp/ours")" -gt 500 ]; then
 		ok "$1: every number and pointer is GDB's ($(wc -l <"$tmp/ours") of them)"
 	else
 		not_ok "$1: every number and pointer is GDB's" "$(wc -l <"$tmp/ours") values
