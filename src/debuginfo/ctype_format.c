@@ -7,7 +7,7 @@
 #include "base/util.h"
 #include "debuginfo/ctype.h"
 
-enum { STEPS_MAX = 32, NESTED_MAX = 4, PARAMETERS_MAX = 16, TEXT_MAX = 512 };
+enum { STEPS_MAX = 32, NESTED_MAX = 4, PARAMETERS_MAX = 16, TEXT_MAX = 512, NAME_LEN_MAX = 256 };
 
 static void format(const struct ctype *t, int nested, struct buf *ret);
 
@@ -90,7 +90,8 @@ static const char *shorten(const char *name)
 static void add_name(Dwarf_Die *die, const char *keyword, struct buf *left)
 {
 	const char *name = dwarf_diename(die);
-	_cleanup_(free) char *text = xasprintf("%s%s%s", keyword, *keyword ? " " : "", name ? shorten(name) : "{...}");
+	_cleanup_(free) char *text = xasprintf("%s%s%.*s", keyword, *keyword ? " " : "", NAME_LEN_MAX,
+					       name ? shorten(name) : "{...}");
 
 	prepend(left, text);
 }

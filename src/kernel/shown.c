@@ -9,12 +9,13 @@
 #include "base/util.h"
 #include "kernel/kernel_private.h"
 
-enum { ELEMENT_COMPARED_MAX = 256, ANONYMOUS_MAX = 16 };
+enum { ELEMENT_COMPARED_MAX = 256, ANONYMOUS_MAX = 16, TYPE_USUAL = 100 };
 
 struct reader {
 	const struct value_context *c;
 	const struct ctype_source *source;
-	uint32_t left; /* parts that may still be read */
+	uint32_t left;       /* parts that may still be read */
+	uint32_t bytes_left; /* of arrays whose elements are compared with each other, the same */
 	unsigned int depth_max;
 	bool complete;
 };
@@ -133,7 +134,8 @@ static void name_target(struct reader *r, struct shown *s)
 
 	if (!find_symbol(r, s->number, &place))
 		return;
-	s->symbol = place.offset ? xasprintf("%s+0x%" PRIx64, place.name, place.offset) : xstrdup(place.name);
+	s->symbol = place.offset ? xasprintf("%.*s+0x%" PRIx64, (int)LIMIT_SHOWN_NAME, place.name, place.offset)
+				 : xstrndup(place.name, LIMIT_SHOWN_NAME);
 }
 
 static void show_pointer(struct reader *r, const struct ctype_info *info, unsigned int depth, struct shown *ret)
@@ -182,7 +184,7 @@ static void read_scalar(struct reader *r, const struct value *v, const struct ct
 	}
 	ret->kind = scalar_kind(info);
 	name = ret->kind == SHOWN_ENUM ? ctype_enumerator(&info->bare, ret->number) : NULL;
-	ret->text = name ? xstrdup(name) : NULL;
+	ret->text = name ? xstrndup(name, LIMIT_SHOWN_NAME) : NULL;
 }
 
 /* --- Structs --- */
@@ -227,7 +229,7 @@ static bool show_member(const struct ctype_member *m, void *user)
 		return false;
 	}
 	item = add_item(s->ret);
-	item->name = xstrdup(m->name);
+	item->name = xstrndup(m->name, LIMIT_SHOWN_NAME);
 	read_value(s->r, &v, s->depth + 1, item);
 	return true;
 }
@@ -274,11 +276,13 @@ static void read_elements(struct reader *r, const struct value *v, const struct 
 	uint64_t i = 0;
 
 	ret->kind = SHOWN_ARRAY;
-	for (; i < info->count && i < LIMIT_SHOWN_COMPARED; i++) {
+	for (; i < info->count && (!comparable || r->bytes_left >= e.size); i++) {
 		struct value at = { .type = element, .in_memory = true, .address = v->address + i * e.size };
 		struct shown *item;
 		bool read = comparable && mem_try_read(r->c->kernel->mem, at.address, bytes[i % 2], (size_t)e.size);
 
+		if (comparable)
+			r->bytes_left -= (uint32_t)e.size;
 		if (known && read && memcmp(bytes[0], bytes[1], (size_t)e.size) == 0) {
 			ret->items[ret->n - 1].repeats++;
 			continue;
@@ -337,8 +341,9 @@ static void read_value(struct reader *r, const struct value *v, unsigned int dep
 		cut(r, ret, SHOWN_CUT);
 		return;
 	}
-	r->left--;
 	ctype_format(&v->type, &type);
+	/* A long type takes the place of several parts. */
+	r->left -= MIN(r->left, 1 + (uint32_t)(type.len / TYPE_USUAL));
 	ret->type = buf_steal(&type);
 	switch (info.kind) {
 	case CTYPE_STRUCT:
@@ -369,6 +374,7 @@ void shown_read(const struct value_context *c, const struct value *v, const stru
 	struct reader r = { .c = c,
 			    .source = program_types(c->program),
 			    .left = LIMIT_SHOWN,
+			    .bytes_left = LIMIT_SHOWN_BYTES,
 			    .depth_max = o->depth,
 			    .complete = true };
 

@@ -4,7 +4,6 @@
 #include "base/printable.h"
 #include "base/rows.h"
 #include "base/util.h"
-#include "kernel/limits.h"
 #include "kernel/shown.h"
 
 #define HIGH (UINT64_C(0xff) << 56)
@@ -313,7 +312,7 @@ static struct json_object *json_array(const struct shown *s)
 	for (size_t i = 0; i < s->n; i++) {
 		struct json_object *item = shown_json(&s->items[i]);
 
-		for (uint64_t j = 1; j < s->items[i].repeats && j < LIMIT_SHOWN_COMPARED; j++)
+		for (uint64_t j = 1; j < s->items[i].repeats; j++)
 			json_object_array_add(array, json_object_get(item));
 		json_object_array_add(array, item);
 	}

@@ -204,6 +204,22 @@ static void shows_arrays(struct setup *s)
 	expect_as(s, "pointer", "struct thing *[1]", "(struct thing *[1]) { 0x636261fffffffd }");
 }
 
+/* Two megabytes and more, as an address says: what is looked at ends somewhere, and that is said. */
+static void arrays_have_bounds(struct setup *s)
+{
+	const struct shown_options o = { 4 };
+	_cleanup_(shown_deinit) struct shown shown = { 0 };
+	_cleanup_(free) char *json = show(s, "&zeros", "char *[60000000]", 4, true);
+	struct value v;
+	bool complete;
+
+	assert_null(find(s, "&zeros", "char *[60000000]", 0, &v));
+	shown_read(&s->c, &v, &o, &shown, &complete);
+	assert_false(complete);
+	assert_true(shown.more > 50000000);
+	assert_true(strlen(json) < 4 << 20);
+}
+
 static void finds_definitions_elsewhere(struct setup *s)
 {
 	expect(s, "hidden_thing.secret", "(int) 42");
@@ -297,6 +313,7 @@ static void everything_of(const char *debug)
 	shows_scalars(s);
 	shows_pointers(s);
 	shows_arrays(s);
+	arrays_have_bounds(s);
 	finds_definitions_elsewhere(s);
 	shows_per_cpu_variables(s);
 	says_what_is_wrong(s);
