@@ -172,3 +172,23 @@ char *build_id_find(const void *notes, size_t len)
 	}
 	return NULL;
 }
+
+bool build_id_is_valid(const char *s)
+{
+	size_t n = strlen(s);
+
+	return n && n <= BUILD_ID_DIGITS_MAX && strspn(s, "0123456789abcdef") == n;
+}
+
+struct err *build_id_check(const char *path, const char *build_id)
+{
+	_cleanup_(free) char *own = NULL;
+
+	TRY(build_id_read(path, &own));
+	if (streq(own, build_id))
+		return NULL;
+	return err_create(ERR_BAD_DATA,
+			  "%s is not of the kernel that is looked at: its build ID is %s, the kernel's is %s; name the "
+			  "right one by --vmlinux",
+			  path, own, build_id);
+}

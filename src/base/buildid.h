@@ -4,10 +4,17 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
+
+/* Longer ones, as text, are none. */
+enum { BUILD_ID_DIGITS_MAX = 128 };
+
+/* Whether the text is one: lower-case hexadecimal digits. Then it can be the name of a file. */
+bool build_id_is_valid(const char *s);
 
 /*
  * The build ID as lower-case hexadecimal digits; the caller frees it. Looks at program headers and, for files that
@@ -29,3 +36,6 @@ struct err *build_id_segment(const char *path, uint64_t *ret_address, size_t *re
 
 /* The build ID in a copy of such a segment, whatever else it is; NULL if there is none. Pure. The caller frees it. */
 char *build_id_find(const void *notes, size_t len);
+
+/* ERR_BAD_DATA, with both build IDs, if the ELF file has another one. */
+struct err *build_id_check(const char *path, const char *build_id) err_must_check;

@@ -66,7 +66,7 @@ void rows_begin(struct rows *r)
 }
 
 /* JSON is UTF-8: what isn't becomes U+FFFD. */
-static struct json_object *json_text(const char *s)
+struct json_object *rows_json_text(const char *s)
 {
 	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
 
@@ -123,7 +123,7 @@ static void add_cell(struct rows *r, const char *shown)
 void rows_str(struct rows *r, const char *s)
 {
 	if (r->json)
-		add_value(r, s ? json_text(s) : NULL);
+		add_value(r, s ? rows_json_text(s) : NULL);
 	else
 		add_cell(r, s ? s : "-");
 }
@@ -157,6 +157,14 @@ void rows_bool(struct rows *r, bool value)
 		add_cell(r, value ? "yes" : "no");
 }
 
+void rows_json(struct rows *r, struct json_object *value, const char *shown)
+{
+	if (r->json)
+		add_value(r, value);
+	else
+		add_cell(r, shown);
+}
+
 void rows_unknown(struct rows *r)
 {
 	if (r->json)
@@ -170,7 +178,7 @@ static struct json_object *json_list(const struct strv *list)
 	struct json_object *array = json_object_new_array();
 
 	for (size_t i = 0; i < list->n; i++)
-		json_object_array_add(array, json_text(list->v[i]));
+		json_object_array_add(array, rows_json_text(list->v[i]));
 	return array;
 }
 

@@ -27,6 +27,7 @@ struct rows_column {
 };
 
 struct rows;
+struct json_object;
 
 /* columns is static, ended by a column without a key. */
 struct rows *rows_create(const struct rows_column *columns, bool json);
@@ -42,6 +43,11 @@ void rows_u64(struct rows *r, uint64_t value);
 /* Value in JSON, and how the table shows it. */
 void rows_u64_as(struct rows *r, uint64_t value, const char *shown);
 void rows_bool(struct rows *r, bool value);
+/*
+ * Any value in JSON (json-c's), which the rows own from then on; NULL: null. And how the table shows it; a table wants no
+ * value.
+ */
+void rows_json(struct rows *r, struct json_object *value, const char *shown);
 /* What could not be found out: "?" in the table, null in JSON. */
 void rows_unknown(struct rows *r);
 
@@ -57,3 +63,6 @@ void rows_nested(struct rows *r, struct rows *nested);
 struct err *rows_emit(struct rows *r, FILE *out) err_must_check;
 /* The same, but JSON as one object a line, for what goes on and on. */
 struct err *rows_emit_lines(struct rows *r, FILE *out) err_must_check;
+
+/* Text as JSON, as rows_str() makes it. The caller owns it. */
+struct json_object *rows_json_text(const char *s);

@@ -10,7 +10,7 @@
 #include "supervisor/control.h"
 #include "vm/ram.h"
 
-enum { BUILD_ID_DIGITS_MIN = 4, BUILD_ID_DIGITS_MAX = 128, MANIFEST_MAX = 1 << 20 };
+enum { BUILD_ID_DIGITS_MIN = 4, MANIFEST_MAX = 1 << 20 };
 
 void inspect_deinit(struct inspect *in)
 {

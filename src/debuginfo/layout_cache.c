@@ -21,7 +21,7 @@
 #include "base/util.h"
 #include "debuginfo/layout.h"
 
-enum { FILE_MAX = 1 << 20, BUILD_ID_DIGITS_MAX = 128 };
+enum { FILE_MAX = 1 << 20 };
 
 static const char *const kinds[] = { "symbol", "type", "member", "enumerator", "build-id" };
 
@@ -164,26 +164,6 @@ static struct err *keep(const char *folder, const char *path, const char *build_
 	return write_file_atomic(path, text, strlen(text), 0666);
 }
 
-static struct err *check_build_id(const char *vmlinux, const char *build_id)
-{
-	_cleanup_(free) char *own = NULL;
-
-	TRY(build_id_read(vmlinux, &own));
-	if (streq(own, build_id))
-		return NULL;
-	return err_create(ERR_BAD_DATA,
-			  "%s is not of the kernel that is looked at: its build ID is %s, the kernel's is %s; name the "
-			  "right one by --vmlinux",
-			  vmlinux, own, build_id);
-}
-
-static bool is_build_id(const char *s)
-{
-	size_t n = strlen(s);
-
-	return n && n <= BUILD_ID_DIGITS_MAX && strspn(s, "0123456789abcdef") == n;
-}
-
 struct err *layout_load(const char *build_id, const char *vmlinux, const struct layout_question *questions, size_t n,
 			struct layout_answer *ret)
 {
@@ -191,7 +171,7 @@ struct err *layout_load(const char *build_id, const char *vmlinux, const struct 
 	struct err *e;
 
 	/* It becomes the name of a file, and may have come out of a core. */
-	if (!is_build_id(build_id))
+	if (!build_id_is_valid(build_id))
 		return err_create(ERR_BAD_DATA, "'%s' is no build ID", build_id);
 	e = cache_dir(&cache);
 	if (!e) {
@@ -208,7 +188,7 @@ struct err *layout_load(const char *build_id, const char *vmlinux, const struct 
 		return err_create(ERR_NOT_FOUND,
 				  "no vmlinux is known for the kernel with the build ID %s; name it by --vmlinux",
 				  build_id);
-	TRY(check_build_id(vmlinux, build_id));
+	TRY(build_id_check(vmlinux, build_id));
 	log_debug("reading how the kernel is laid out from %s", vmlinux);
 	TRY(layout_resolve(vmlinux, questions, n, ret));
 	if (!path)

@@ -11,7 +11,7 @@
 #include <libelf.h>
 #include <limits.h>
 
-enum { NAME_MAX_LEN = 64, NEAR_MAX = 32 };
+#include "base/near.h"
 
 /* Functions, and variables. */
 struct symbol {
@@ -382,88 +382,17 @@ bool symbols_function_at(struct symbols *s, uint64_t address, struct symbols_pla
 	return true;
 }
 
-struct candidate {
-	char name[NAME_MAX_LEN + 1];
-	int rank;
-};
-
-/*
- * How far a is from the wanted name; INT_MAX: not near. A slip of the fingers comes first, then names that go on where
- * the wanted one ends, then those that have it somewhere inside, then those of which it is a longer form.
- */
-static int rank_name(const char *name, size_t len, const char *wanted, size_t wanted_len)
-{
-	size_t slips = MIN(MAX(wanted_len / 4, (size_t)1), (size_t)4);
-	size_t difference = len > wanted_len ? len - wanted_len : wanted_len - len;
-	enum { SLIP = 10, PREFIX = 25, INSIDE = 100, SHORTER = 200 };
-	int best = INT_MAX;
-
-	if (difference <= slips) {
-		int distance = edit_distance(name, wanted);
-
-		if (distance <= (int)slips)
-			best = SLIP * distance;
-	}
-	if (wanted_len >= 3 && len > wanted_len && skip_prefix(name, wanted))
-		best = MIN(best, PREFIX + (int)difference);
-	else if (wanted_len >= 3 && len > wanted_len && strstr(name, wanted))
-		best = MIN(best, INSIDE + (int)difference);
-	else if (len >= 5 && 2 * len > wanted_len && wanted_len > len && strstr(wanted, name))
-		best = MIN(best, SHORTER + (int)difference);
-	return best;
-}
-
-static bool comes_before(int rank, const char *name, const struct candidate *c)
-{
-	return rank < c->rank || (rank == c->rank && strcmp(name, c->name) < 0);
-}
-
-/* Keeps list, of n candidates and room for max, sorted. Returns the new n. */
-static size_t insert_candidate(struct candidate *list, size_t n, size_t max, const char *name, int rank)
-{
-	size_t at = n;
-
-	for (size_t i = 0; i < n; i++) {
-		if (streq(list[i].name, name))
-			return n;
-	}
-	while (at > 0 && comes_before(rank, name, &list[at - 1]))
-		at--;
-	if (at == max)
-		return n;
-	if (n < max)
-		n++;
-	memmove(&list[at + 1], &list[at], (n - 1 - at) * sizeof(*list));
-	list[at].rank = rank;
-	memcpy(list[at].name, name, strlen(name) + 1);
-	return n;
-}
-
 void symbols_near(const struct symbols *s, const char *name, size_t max, struct strv *ret)
 {
-	struct candidate list[NEAR_MAX];
-	size_t wanted_len = strlen(name), n = 0;
+	struct near near;
 
-	max = MIN(max, (size_t)NEAR_MAX);
-	if (!max)
-		return;
+	near_init(&near, name, max);
 	for (size_t i = 0; i < s->all_n; i++) {
 		const char *own = s->all[i].name;
-		size_t len = base_length(own);
-		char base[NAME_MAX_LEN + 1];
-		int rank;
 
-		if (!s->all[i].is_function)
-			continue;
 		/* Padding before functions and the like, which nobody means. */
-		if (!len || len > NAME_MAX_LEN || skip_prefix(own, "__pfx_") || skip_prefix(own, "__cfi_"))
-			continue;
-		memcpy(base, own, len);
-		base[len] = '\0';
-		rank = rank_name(base, len, name, wanted_len);
-		if (rank != INT_MAX && (n < max || comes_before(rank, base, &list[n - 1])))
-			n = insert_candidate(list, n, max, base, rank);
+		if (s->all[i].is_function && !skip_prefix(own, "__pfx_") && !skip_prefix(own, "__cfi_"))
+			near_offer(&near, own, base_length(own));
 	}
-	for (size_t i = 0; i < n; i++)
-		strv_add(ret, list[i].name);
+	near_take(&near, ret);
 }

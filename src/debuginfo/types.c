@@ -121,6 +121,16 @@ static bool bit_field(Dwarf_Die *member, uint64_t storage_size, struct layout_an
 	return true;
 }
 
+bool types_member_place(Dwarf_Die *member, uint64_t storage_size, struct layout_answer *ret)
+{
+	struct layout_answer a = { 0 };
+
+	if (!member_offset(member, &a.value) || !bit_field(member, storage_size, &a))
+		return false;
+	*ret = a;
+	return true;
+}
+
 /* What is there beyond the offset: size, elements, sign. */
 static bool describe(Dwarf_Die *type, struct layout_answer *a, Dwarf_Die *ret_type)
 {

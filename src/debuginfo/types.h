@@ -28,3 +28,9 @@ bool types_member(Dwarf_Die *type, const char *path, struct layout_answer *ret, 
 
 /* The type behind typedefs and qualifiers. False if there is none (void). */
 bool types_strip(Dwarf_Die *type, Dwarf_Die *ret);
+
+/*
+ * Where a member of a struct (DW_TAG_member) begins: ret->value, and for a bit field ret->bit_offset and ret->bit_size; the
+ * rest of *ret is 0. storage_size: of its type, in bytes. False if it is at no fixed place, or damaged.
+ */
+bool types_member_place(Dwarf_Die *member, uint64_t storage_size, struct layout_answer *ret);

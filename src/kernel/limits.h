@@ -41,3 +41,10 @@
 #define LIMIT_PLACES (UINT64_C(1) << 20)
 /* Pages among which another kernel's VMCOREINFO is looked for: 64 GiB. */
 #define LIMIT_PAGES (UINT64_C(1) << 24)
+/* What is shown of a value: parts in all, elements of an array, bytes of all arrays, characters of text and of a name. */
+#define LIMIT_SHOWN (UINT32_C(1) << 16)
+#define LIMIT_SHOWN_ELEMENTS 200U
+#define LIMIT_SHOWN_BYTES (UINT32_C(1) << 20)
+#define LIMIT_SHOWN_TEXT 4096U
+#define LIMIT_SHOWN_INNER_TEXT 200U
+#define LIMIT_SHOWN_NAME 256U

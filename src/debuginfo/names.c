@@ -1,0 +1,184 @@
+/*
+ * The bytes that are kept are those that are searched: a head, entries sorted by name, and the names. Nothing of it is
+ * believed but that it is of this build: names may lie anywhere within the bytes, and whoever follows an entry looks
+ * whether what is described there has that name.
+ */
+#include "debuginfo/names.h"
+
+#include "base/buildid.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/near.h"
+#include "base/paths.h"
+#include "debuginfo/names_private.h"
+
+enum { FILE_MAX = 1 << 29 };
+
+static const char magic[16] = "ktb names 1\n";
+
+struct head {
+	char magic[sizeof(magic)];
+	char build_id[BUILD_ID_DIGITS_MAX + 8];
+	uint64_t entries;
+	uint64_t text; /* bytes */
+};
+
+/* --- Search --- */
+
+static struct names_entry entry_at(const struct names *n, size_t i)
+{
+	struct names_entry e;
+
+	memcpy(&e, n->bytes.data + n->entries + i * sizeof(e), sizeof(e));
+	return e;
+}
+
+/* The text ends with a NUL, which names_parse() has seen. */
+static const char *name_of(const struct names *n, const struct names_entry *e)
+{
+	return e->name < n->text_len ? n->bytes.data + n->text + e->name : "";
+}
+
+/* The first entry that is not before the name. */
+static size_t lower_bound(const struct names *n, const char *name)
+{
+	size_t low = 0, high = n->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		struct names_entry e = entry_at(n, middle);
+
+		if (strcmp(name_of(n, &e), name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+size_t names_find(const struct names *n, const char *name, unsigned int kinds, struct name_entry *ret, size_t max)
+{
+	size_t found = 0;
+
+	for (size_t i = lower_bound(n, name); i < n->n; i++) {
+		struct names_entry e = entry_at(n, i);
+
+		if (!streq(name_of(n, &e), name))
+			break;
+		if (!(e.kind & kinds))
+			continue;
+		if (found < max)
+			ret[found] = (struct name_entry){ e.kind, e.global, e.die, e.address };
+		found++;
+	}
+	return found;
+}
+
+void names_near(const struct names *n, const char *name, unsigned int kinds, size_t max, struct strv *ret)
+{
+	struct near near;
+
+	near_init(&near, name, max);
+	for (size_t i = 0; i < n->n; i++) {
+		struct names_entry e = entry_at(n, i);
+
+		if (e.kind & kinds)
+			near_offer(&near, name_of(n, &e), strlen(name_of(n, &e)));
+	}
+	near_take(&near, ret);
+}
+
+void names_destroy(struct names *n)
+{
+	if (!n)
+		return;
+	buf_deinit(&n->bytes);
+	free(n);
+}
+
+/* --- Kept --- */
+
+void names_format(const struct names *n, const char *build_id, struct buf *ret)
+{
+	struct head h = { .entries = n->n, .text = n->text_len };
+
+	memcpy(h.magic, magic, sizeof(magic));
+	snprintf(h.build_id, sizeof(h.build_id), "%s", build_id);
+	buf_append(ret, &h, sizeof(h));
+	buf_append(ret, n->bytes.data + n->entries, n->n * sizeof(struct names_entry));
+	buf_append(ret, n->bytes.data + n->text, n->text_len);
+}
+
+struct err *names_parse(struct buf *b, const char *build_id, struct names **ret)
+{
+	struct names *n;
+	struct head h;
+	size_t rest;
+
+	if (b->len < sizeof(h))
+		return err_create(ERR_BAD_DATA, "the kept index of names is cut off");
+	memcpy(&h, b->data, sizeof(h));
+	rest = b->len - sizeof(h);
+	if (memcmp(h.magic, magic, sizeof(magic)) != 0 || strncmp(h.build_id, build_id, sizeof(h.build_id)) != 0)
+		return err_create(ERR_BAD_DATA, "the kept index of names is another kernel's or program's");
+	if (h.entries > rest / sizeof(struct names_entry) || h.text != rest - h.entries * sizeof(struct names_entry) ||
+	    !h.text || b->data[b->len - 1])
+		return err_create(ERR_BAD_DATA, "the kept index of names is damaged");
+	n = xcalloc(1, sizeof(*n));
+	n->n = h.entries;
+	n->entries = sizeof(h);
+	n->text = sizeof(h) + h.entries * sizeof(struct names_entry);
+	n->text_len = h.text;
+	n->bytes = *b;
+	*b = (struct buf)BUF_INIT;
+	*ret = n;
+	return NULL;
+}
+
+static struct err *load_kept(const char *path, const char *build_id, struct names **ret)
+{
+	_cleanup_(buf_deinit) struct buf bytes = BUF_INIT;
+
+	TRY(read_file(path, FILE_MAX, &bytes));
+	return names_parse(&bytes, build_id, ret);
+}
+
+static struct err *keep(const struct names *n, const char *folder, const char *path, const char *build_id)
+{
+	_cleanup_(buf_deinit) struct buf bytes = BUF_INIT;
+
+	names_format(n, build_id, &bytes);
+	TRY(mkdir_parents(folder, 0777));
+	return write_file_atomic(path, bytes.data, bytes.len, 0666);
+}
+
+struct err *names_load(const char *build_id, const char *vmlinux, struct names **ret)
+{
+	_cleanup_(free) char *cache = NULL, *folder = NULL, *path = NULL;
+	struct err *e;
+
+	/* It becomes the name of a file, and may have come out of a core. */
+	if (!build_id_is_valid(build_id))
+		return err_create(ERR_BAD_DATA, "'%s' is no build ID", build_id);
+	e = cache_dir(&cache);
+	if (!e) {
+		folder = xasprintf("%s/layout", cache);
+		path = xasprintf("%s/%s.names", folder, build_id);
+		e = load_kept(path, build_id, ret);
+		if (!e)
+			return NULL;
+		if (err_code(e) == ERR_BAD_DATA)
+			log_debug("%s: %s", path, err_message(e));
+	}
+	err_ignore(e);
+	TRY(build_id_check(vmlinux, build_id));
+	log_debug("looking where %s describes its variables and types", vmlinux);
+	TRY(names_build(vmlinux, ret));
+	if (!path)
+		return NULL;
+	e = keep(*ret, folder, path, build_id);
+	if (e)
+		log_debug("can't keep what was found: %s", err_message(e));
+	err_ignore(e);
+	return NULL;
+}

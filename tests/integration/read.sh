@@ -1,0 +1,241 @@
+#!/bin/sh
+# timeout: 400
+# ktb read against GDB, value by value, on guests that stand still, and against what the guests say of themselves: both
+# kernels, with KASLR and without, and core files.
+#
+# shellcheck disable=SC2016,SC2317 # what is in single quotes is for jq and GDB; functions are called by wait_for
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+run=/tmp/ktb-read.$$
+export XDG_RUNTIME_DIR="$run" XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}"
+mkdir -m 700 "$run" || exit 1
+patience=120
+old_source=$(ls /usr/src/linux-source-6.1.tar.xz 2>/dev/null)
+asked=0
+
+at_exit 'rm -rf "$run"'
+at_exit '"$KTB" stop --all --force >/dev/null 2>&1'
+
+for program in jq socat gdb; do
+	command -v "$program" >/dev/null || not_ok "$program is there" 'these tests need it'
+done
+
+# --- Helpers ------------------------------------------------------------------------------------------------------
+
+log_has()
+{
+	grep -qe "$2" "$run/ktb/$1/console.log"
+}
+
+detach()
+{
+	_name=$1
+	shift
+	run "$KTB" vm --detach --port auto --name "$_name" --memory 512M "$@"
+	expect_status "$_name starts" 0
+}
+
+# guest NAME COMMAND: runs it in the guest; sets $stdout to what it prints there.
+guest()
+{
+	asked=$((asked + 1))
+	printf '%s\r' "echo be''gin$asked; $2; echo en''d$asked" |
+		socat -u - "UNIX-CONNECT:$run/ktb/$1/serial.sock" 2>/dev/null
+	if wait_for "$patience" log_has "$1" "^end$asked"; then
+		stdout=$(tr -d '\r' <"$run/ktb/$1/console.log" | sed -n "/^begin$asked\$/,/^end$asked\$/p" | sed '1d;$d')
+	else
+		stdout='no answer'
+	fi
+}
+
+field()
+{
+	"$KTB" list --json | jq -r ".[] | select(.name == \"$1\") | .$2"
+}
+
+slide_of()
+{
+	"$KTB" ps --verbose --name "$1" 2>&1 >/dev/null | sed -n 's/.*slide \(0x[0-9a-f]*\),.*/\1/p'
+}
+
+# value NAME EXPR OPTION...: what is behind the type.
+value()
+{
+	_name=$1 _expr=$2
+	shift 2
+	"$KTB" read --name "$_name" "$@" "$_expr" 2>&1 | sed 's/^([^)]*) //'
+}
+
+# qmp COMMAND [ARGUMENTS]: of the VM "kaslr".
+qmp()
+{
+	printf '%s\n' '{"execute":"qmp_capabilities"}' "{\"execute\":\"$1\"${2:+,\"arguments\":{$2}}}" |
+		socat -t 60 - "UNIX-CONNECT:$run/qmp" | grep -m 2 '"return"' >/dev/null
+}
+
+# --- Guests -------------------------------------------------------------------------------------------------------
+
+detach new
+detach kaslr --kaslr --qemu-arg=-qmp --qemu-arg="unix:$run/qmp,server=on,wait=off" --qemu-arg=-device \
+	--qemu-arg=vmcoreinfo
+if [ -n "$old_source" ]; then
+	detach old --kaslr --source "$old_source"
+else
+	skip 'a kernel 6.1' 'linux-source-6.1 is not installed'
+fi
+for vm in new kaslr ${old_source:+old}; do
+	expect "$vm boots" wait_for "$patience" log_has "$vm" 'debugvm:~# '
+done
+expect 'with KASLR the slide is not 0' [ "$(slide_of kaslr)" != 0x0 ]
+
+# --- What the guest says itself -----------------------------------------------------------------------------------
+
+own_words()
+{
+	guest "$1" 'uname -r; cat /proc/cmdline /proc/version /proc/sys/kernel/pid_max; hostname read-me; echo 7 >/proc/sys/kernel/panic'
+	printf '%s\n' "$stdout" >"$tmp/words"
+	expect_equal "$1: the release" "$(value "$1" init_uts_ns.name.release)" "\"$(sed -n 1p "$tmp/words")\""
+	expect_equal "$1: the kernel's command line" "$(value "$1" saved_command_line | sed 's/^0x[0-9a-f]* //')" \
+		"\"$(sed -n 2p "$tmp/words")\""
+	expect_equal "$1: the banner, whose length only its symbol has" "$(value "$1" linux_banner)" \
+		"\"$(sed -n 3p "$tmp/words")\\n\""
+	expect_equal "$1: a number" "$(value "$1" pid_max)" "$(sed -n 4p "$tmp/words")"
+	expect_equal "$1: what was changed just now" "$(value "$1" init_uts_ns.name.nodename)" '"read-me"'
+	expect_equal "$1: and another one" "$(value "$1" panic_timeout)" 7
+	expect_equal "$1: the first process, by way of pointers" "$(value "$1" 'init_pid_ns.child_reaper->comm')" '"init"'
+	expect_equal "$1: a . goes the same way" "$(value "$1" init_pid_ns.child_reaper.pid)" 1
+	expect_equal "$1: the idle task" "$(value "$1" init_task.comm)" '"swapper/0"'
+	expect_equal "$1: its name by its address" \
+		"$(value "$1" "((struct task_struct *)$("$KTB" read --name "$1" --json '&init_task' | jq -r '.[0].value'))->comm")" \
+		'"swapper/0"'
+	run "$KTB" read --name "$1" runqueues.cpu
+	expect_equal "$1: a per-CPU variable of each CPU" "$stdout" '[cpu 0] (int) 0
+[cpu 1] (int) 1'
+	expect_equal "$1: and of one; the shell may split it" "$("$KTB" read --name "$1" runqueues[cpu 1].cpu)" '(int) 1'
+	run "$KTB" read --name "$1" 'runqueues[cpu 1].nr_running'
+	expect_match "$1: how many tasks want to run" '^\(unsigned int\) [0-9]$'
+	before=$(value "$1" jiffies)
+	guest "$1" 'sleep 0.3' # or else nothing happens there, and nothing counts
+	expect "$1: jiffies grows" [ "$(value "$1" jiffies)" -gt "$before" ]
+	expect_equal "$1: an enumeration by name" "$(value "$1" system_state)" SYSTEM_RUNNING
+	expect_equal "$1: a function by name" "$(value "$1" tcp_prot.setsockopt | sed 's/.*0x[0-9a-f]* //')" '<tcp_setsockopt>'
+	expect_equal "$1: the guest was not stopped" "$(field "$1" status)" running
+}
+for vm in new kaslr ${old_source:+old}; do
+	own_words "$vm"
+done
+
+# --- GDB ----------------------------------------------------------------------------------------------------------
+
+# Each number and pointer in a value: its path, a space, and the number; and the same for GDB to print. jq has numbers only
+# up to 2^53, so larger ones are left out; pointers are text.
+cat >"$tmp/leaves.jq" <<'JQ'
+def shown: map(if type == "number" then "[\(.)]" else ".\(.)" end) | join("");
+.[0].value | . as $all | [paths(scalars)] | .[] | . as $path | ($all | getpath($path)) as $value |
+	if ($path | index("__padding")) then empty # thousands of zeros
+	elif ($value | type) == "boolean" then [($path | shown), "d", (if $value then "1" else "0" end)]
+	elif ($value | type) == "number" and ($value | fabs) < 9007199254740992 then [($path | shown), "d", "\($value)"]
+	elif ($value | type) == "string" and ($value | test("^0x[0-9a-f]+$")) then [($path | shown), "x", $value]
+	else empty end | @tsv
+JQ
+
+# What GDB runs while the guest stands still: ask NAME EXPR GDBS-EXPR DEPTH
+cat >"$tmp/ask" <<'ASK'
+#!/bin/sh
+"$KTB" read --name "$1" --json --depth "$4" "$2" | jq -r -f "$tmp/leaves.jq" >"$tmp/leaves"
+awk -F '\t' '{ print $1, $3 }' "$tmp/leaves" >>"$tmp/ours"
+# A variable of GDB's own has all of the value: it is fetched once.
+echo "set \$value = $3" >"$tmp/compare.gdb"
+awk -F '\t' '{
+	format = $2 == "d" ? "%ld" : "0x%lx"
+	printf "printf \"%s %s\\n\", (long)$value%s\n", $1, format, $1
+}' "$tmp/leaves" >>"$tmp/compare.gdb"
+ASK
+chmod +x "$tmp/ask"
+export tmp KTB
+
+same_as_gdb()
+{
+	: >"$tmp/ours"
+	slide=$(slide_of "$1")
+	# Per-CPU variables are linked at 0 and don't slide; GDB makes them do so.
+	timeout 200 gdb -nx -batch -iex 'set auto-load off' -ex 'set confirm off' -ex "symbol-file -o $slide $(field "$1" vmlinux)" \
+		-ex "target remote localhost:$(field "$1" port)" \
+		-ex "shell '$tmp/ask' $1 init_task init_task 5" -ex "source $tmp/compare.gdb" \
+		-ex "shell '$tmp/ask' $1 'runqueues[cpu 1]' '(*(struct rq *)((char *)&runqueues - $slide + __per_cpu_offset[1]))' 2" \
+		-ex "source $tmp/compare.gdb" \
+		-ex "shell '$tmp/ask' $1 boot_cpu_data boot_cpu_data 2" -ex "source $tmp/compare.gdb" \
+		-ex "shell '$tmp/ask' $1 tcp_prot tcp_prot 2" -ex "source $tmp/compare.gdb" \
+		-ex "shell '$tmp/ask' $1 '*init_task.signal' '(*init_task.signal)' 3" -ex "source $tmp/compare.gdb" \
+		>"$tmp/gdb.out" 2>"$tmp/gdb.err" </dev/null
+	sed -n '/^[].[a-z_A-Z0-9]* -\{0,1\}[0-9a-fx]*$/p' "$tmp/gdb.out" >"$tmp/theirs"
+	if diff "$tmp/theirs" "$tmp/ours" >"$tmp/diff" && [ "$(wc -l <"$tmp/ours")" -gt 500 ]; then
+		ok "$1: every number and pointer is GDB's ($(wc -l <"$tmp/ours") of them)"
+	else
+		not_ok "$1: every number and pointer is GDB's" "$(wc -l <"$tmp/ours") values
+$(head -n 20 "$tmp/diff"; head -n 5 "$tmp/gdb.err")"
+	fi
+}
+for vm in new ${old_source:+old}; do
+	same_as_gdb "$vm"
+done
+
+# --- As something else, and as text -------------------------------------------------------------------------------
+
+run "$KTB" read --name new '&init_task.comm' --type 'u8[4]'
+expect_equal 'an address, seen as another type' "$stdout" '(u8 [4]) { 0x73, 0x77, 0x61, 0x70 }'
+address=$("$KTB" read --name new --json 'init_task.tasks.next' | jq -r '.[0].value')
+run "$KTB" read --name new "$address" --type 'struct list_head'
+expect_match 'an address as a number' '^\(struct list_head\) \{$'
+run "$KTB" read --name new --depth 1 init_task
+expect_match 'a struct, member by member' '^    \.pid = \(pid_t\) 0,$'
+expect_match 'no deeper than it was asked for' '^    \.tasks = \(struct list_head\) \{ \.\.\. \},$'
+expect_equal 'with --stop' "$("$KTB" read --stop --name new init_task.pid)" '(pid_t) 0'
+runs()
+{
+	[ "$(field new status)" = running ]
+}
+expect 'the guest goes on afterwards' wait_for 5 runs
+
+# --- What is wrong ------------------------------------------------------------------------------------------------
+
+# fails STATUS REGEX ARGS...
+fails()
+{
+	_status=$1 _regex=$2
+	shift 2
+	run "$KTB" read --name new "$@"
+	expect_status "$*: status $_status" "$_status"
+	expect_error "$*: why" "$_regex"
+}
+fails 1 "knows no variable 'init_tsk'; there is init_task" init_tsk
+fails 1 "'init_task' is a struct task_struct, which has no member 'parnet'; there is parent" init_task.parnet
+fails 1 "'init_task.mm' is NULL" 'init_task.mm->pgd'
+fails 1 "is at 0x1010: 0x1010 is not mapped" '*(int *)0x1010'
+fails 1 'there is no CPU 7' 'runqueues[cpu 7]'
+fails 1 "'schedule' is a function" schedule
+fails 2 "here$" 'init_task..comm'
+fails 2 '^ {14}\^$' 'init_task..comm'
+fails 2 'nothing says what is there' 0xffff888000000000
+fails 2 'wants an expression'
+fails 2 'a number from 1 to 32' --depth 0 init_task
+fails 1 "no struct 'task_strct'; there is task_struct" 0xffff888000000000 --type 'struct task_strct'
+
+# --- Core files ---------------------------------------------------------------------------------------------------
+
+qmp stop
+for expr in init_task 'runqueues[cpu 1]' saved_command_line 'init_pid_ns.child_reaper->comm'; do
+	"$KTB" read --name kaslr --depth 6 "$expr"
+done >"$tmp/live" 2>&1
+for format in elf kdump-zlib; do
+	qmp dump-guest-memory "\"paging\":false,\"protocol\":\"file:$tmp/core\",\"format\":\"$format\""
+	for expr in init_task 'runqueues[cpu 1]' saved_command_line 'init_pid_ns.child_reaper->comm'; do
+		"$KTB" read --core "$tmp/core" --depth 6 "$expr"
+	done >"$tmp/dead" 2>&1
+	expect "$format: a core says what the guest did" cmp -s "$tmp/live" "$tmp/dead"
+	rm -f "$tmp/core"
+done
+expect 'which is something' grep -q '"init"' "$tmp/live"
+
+finish
