@@ -60,32 +60,60 @@ struct err *write_all(int fd, const void *data, size_t len)
 	return NULL;
 }
 
-static struct err *write_temporary(int fd, const char *name, const void *data, size_t len, mode_t mode)
-{
-	TRY(err_wrap(write_all(fd, data, len), "%s", name));
-	if (fchmod(fd, mode) < 0)
-		return err_os(errno, "set the mode of %s", name);
-	if (fsync(fd) < 0)
-		return err_os(errno, "write %s to disk", name);
-	return NULL;
-}
-
 /* What their names end with, and six characters more. */
 #define TEMPORARY_MARK ".ktb-new-"
 
-static struct err *write_beside(const char *path, const void *data, size_t len, mode_t mode, unsigned int flags)
+struct err *temporary_create(const char *path, char **ret_name, int *ret_fd)
 {
-	_cleanup_(free) char *temporary = xasprintf("%s" TEMPORARY_MARK "XXXXXX", path);
-	_cleanup_(close) int fd = mkostemp(temporary, O_CLOEXEC);
-	struct err *e;
+	_cleanup_(free) char *name = xasprintf("%s" TEMPORARY_MARK "XXXXXX", path);
+	int fd = mkostemp(name, O_CLOEXEC);
 
 	if (fd < 0)
-		return err_os(errno, "create %s", temporary);
-	e = write_temporary(fd, path, data, len, mode);
-	if (!e && renameat2(AT_FDCWD, temporary, AT_FDCWD, path, flags) < 0)
-		e = err_os(errno, "rename %s to %s", temporary, path);
+		return err_os(errno, "create %s", name);
+	*ret_name = steal(&name);
+	*ret_fd = fd;
+	return NULL;
+}
+
+/* Not every file system can tell while it renames whether something is there. */
+static int rename_to_new(const char *name, const char *path)
+{
+	struct stat st;
+
+	if (renameat2(AT_FDCWD, name, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -1;
+	if (lstat(path, &st) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	return rename(name, path);
+}
+
+struct err *temporary_publish(const char *name, int fd, const char *path, bool replace)
+{
+	if (fsync(fd) < 0)
+		return err_os(errno, "write %s to disk", path);
+	if ((replace ? rename(name, path) : rename_to_new(name, path)) < 0)
+		return err_os(errno, "rename %s to %s", name, path);
+	return NULL;
+}
+
+static struct err *write_beside(const char *path, const void *data, size_t len, mode_t mode, bool replace)
+{
+	_cleanup_(free) char *name = NULL;
+	_cleanup_(close) int fd = -1;
+	struct err *e;
+
+	TRY(temporary_create(path, &name, &fd));
+	e = err_wrap(write_all(fd, data, len), "%s", path);
+	if (!e && fchmod(fd, mode) < 0)
+		e = err_os(errno, "set the mode of %s", path);
+	if (!e)
+		e = temporary_publish(name, fd, path, replace);
 	if (e)
-		unlink(temporary);
+		unlink(name);
 	return e;
 }
 
@@ -103,12 +131,12 @@ void sweep_temporary_files(const char *folder)
 
 struct err *write_file_atomic(const char *path, const void *data, size_t len, mode_t mode)
 {
-	return write_beside(path, data, len, mode, 0);
+	return write_beside(path, data, len, mode, true);
 }
 
 struct err *write_file_new(const char *path, const void *data, size_t len, mode_t mode)
 {
-	return write_beside(path, data, len, mode, RENAME_NOREPLACE);
+	return write_beside(path, data, len, mode, false);
 }
 
 struct err *mkdir_parents(const char *path, mode_t mode)

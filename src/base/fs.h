@@ -22,6 +22,15 @@ struct err *read_fd(int fd, const char *name, size_t max, struct buf *b) err_mus
  */
 struct err *write_file_atomic(const char *path, const void *data, size_t len, mode_t mode) err_must_check;
 
+/*
+ * A new file beside path, of mode 0600, to be written bit by bit: *ret_fd, which the caller closes, and its name, which the
+ * caller frees. When all is in it temporary_publish() gives it path's name; until then nothing is at path. One that is given up
+ * is unlinked by the caller.
+ */
+struct err *temporary_create(const char *path, char **ret_name, int *ret_fd) err_must_check;
+/* Waits until it is on the disk. What is at path already is replaced, or else ERR_OS with EEXIST. */
+struct err *temporary_publish(const char *name, int fd, const char *path, bool replace) err_must_check;
+
 /* Removes the temporary files in a folder that killed writers left behind. Call it where nobody else writes. */
 void sweep_temporary_files(const char *folder);
 
