@@ -9,8 +9,7 @@ export XDG_RUNTIME_DIR="$scratch"
 unset PYTHONDONTWRITEBYTECODE
 gcc -O2 -static -pthread -o "$scratch/tasks" "$bench_dir/tasks.c" || exit 3
 "$KTB" vm -q --detach --name bench --port auto --memory 3G --append 'quiet log_buf_len=1M' \
-	--files "$scratch/tasks:/root/tasks" --qemu-arg=-qmp --qemu-arg="unix:$scratch/qmp,server=on,wait=off" \
-	--qemu-arg=-device --qemu-arg=vmcoreinfo "$@" || exit 1
+	--files "$scratch/tasks:/root/tasks" --qemu-arg=-qmp --qemu-arg="unix:$scratch/qmp,server=on,wait=off" "$@" || exit 1
 trap '"$KTB" stop -q --force bench; rm -rf "$scratch"' EXIT
 json=$("$KTB" list --json)
 port=$(printf '%s' "$json" | sed -n 's/.*"port": \([0-9]*\).*/\1/p')

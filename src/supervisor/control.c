@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <json-c/json.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "base/buf.h"
@@ -10,7 +11,14 @@
 #include "base/stream.h"
 #include "base/util.h"
 
-enum { LINE_MAX_BYTES = 4096, CLIENTS_MAX = 32, ANSWER_TIMEOUT_S = 5, END_TIMEOUT_S = 30, HOLD_POLL_US = 500 };
+enum {
+	LINE_MAX_BYTES = 4096,
+	CLIENTS_MAX = 32,
+	ANSWER_TIMEOUT_S = 5,
+	END_TIMEOUT_S = 30,
+	HOLD_POLL_US = 500,
+	HANDOUT_MAX = 1 << 20, /* what comes through a pipe */
+};
 
 static struct err *parse_json(const char *line, size_t len, struct json_object **ret)
 {
@@ -26,8 +34,8 @@ static struct err *parse_json(const char *line, size_t len, struct json_object *
 	return NULL;
 }
 
-/* A member that is a number from 1 to 65535. */
-static struct err *size_member(struct json_object *object, const char *name, uint16_t *ret)
+/* A member that is a number from min to 65535. */
+static struct err *number_member(struct json_object *object, const char *name, int64_t min, uint16_t *ret)
 {
 	struct json_object *value = NULL;
 	int64_t number;
@@ -35,7 +43,7 @@ static struct err *size_member(struct json_object *object, const char *name, uin
 	if (!json_object_object_get_ex(object, name, &value) || !json_object_is_type(value, json_type_int))
 		return err_create(ERR_BAD_DATA, "no number '%s'", name);
 	number = json_object_get_int64(value);
-	if (number < 1 || number > UINT16_MAX)
+	if (number < min || number > UINT16_MAX)
 		return err_create(ERR_BAD_DATA, "'%s' is out of range", name);
 	*ret = (uint16_t)number;
 	return NULL;
@@ -43,7 +51,8 @@ static struct err *size_member(struct json_object *object, const char *name, uin
 
 static struct err *parse_request(struct json_object *object, struct control_request *ret)
 {
-	static const char *const ops[] = { "status", "stop", "resize", "ram", "agent", "hold" };
+	static const char *const ops[] = { "status", "stop",      "resize", "ram",   "agent",
+					   "hold",   "registers", "dump",   "dumped" };
 	struct control_request r = { 0 };
 	struct json_object *value = NULL;
 	const char *op;
@@ -60,9 +69,11 @@ static struct err *parse_request(struct json_object *object, struct control_requ
 	if (r.op == CONTROL_STOP && json_object_object_get_ex(object, "force", &value))
 		r.force = json_object_get_boolean(value);
 	if (r.op == CONTROL_RESIZE) {
-		TRY(size_member(object, "rows", &r.rows));
-		TRY(size_member(object, "cols", &r.cols));
+		TRY(number_member(object, "rows", 1, &r.rows));
+		TRY(number_member(object, "cols", 1, &r.cols));
 	}
+	if (r.op == CONTROL_REGISTERS)
+		TRY(number_member(object, "cpu", 0, &r.cpu));
 	*ret = r;
 	return NULL;
 }
@@ -418,4 +429,85 @@ struct err *control_hold(int sock)
 			return err_create(ERR_TIMEOUT, "QEMU doesn't stop the VM");
 		usleep(HOLD_POLL_US);
 	}
+}
+
+/* All that comes through a pipe; it is closed here. ERR_TIMEOUT if it takes longer than an answer may. */
+static struct err *read_handout(int fd, struct buf *ret)
+{
+	uint64_t deadline = now_ns() + ANSWER_TIMEOUT_S * NSEC_PER_SEC, now;
+	_cleanup_(close) int pipe_fd = fd;
+	size_t start = ret->len;
+
+	while ((now = now_ns()) < deadline) {
+		struct pollfd p = { .fd = pipe_fd, .events = POLLIN };
+		ssize_t n;
+
+		if (poll(&p, 1, (int)((deadline - now) / NSEC_PER_MSEC) + 1) <= 0)
+			continue;
+		n = read(pipe_fd, buf_reserve(ret, LINE_MAX_BYTES), LINE_MAX_BYTES);
+		if (n < 0 && errno != EINTR)
+			return err_os(errno, "read what QEMU says");
+		if (n == 0)
+			return NULL;
+		buf_commit(ret, n > 0 ? (size_t)n : 0);
+		if (ret->len - start > HANDOUT_MAX)
+			return err_create(ERR_BAD_DATA, "QEMU says more than %d bytes", HANDOUT_MAX);
+	}
+	return err_create(ERR_TIMEOUT, "QEMU doesn't answer");
+}
+
+/* A request that is answered with a descriptor. */
+static struct err *call_for_fd(int sock, const char *request, int *ret)
+{
+	struct json_object *answer;
+	int fd = -1;
+
+	TRY(call(sock, request, &answer, &fd));
+	json_object_put(answer);
+	if (fd < 0)
+		return err_create(ERR_BAD_DATA, "the VM's supervisor sent no descriptor along");
+	*ret = fd;
+	return NULL;
+}
+
+struct err *control_registers(int sock, unsigned int cpu, struct buf *ret)
+{
+	_cleanup_(free) char *request = xasprintf("{\"op\":\"registers\",\"cpu\":%u}\n", cpu);
+	size_t start = ret->len;
+	int fd;
+
+	TRY(call_for_fd(sock, request, &fd));
+	TRY(err_wrap(read_handout(fd, ret), "get the registers of vCPU %u", cpu));
+	if (ret->len == start)
+		return err_create(ERR_OS, "get the registers of vCPU %u: QEMU doesn't say them", cpu);
+	return NULL;
+}
+
+struct err *control_dump(int sock, int *ret)
+{
+	return call_for_fd(sock, "{\"op\":\"dump\"}\n", ret);
+}
+
+static uint64_t u64_member(struct json_object *object, const char *name)
+{
+	struct json_object *value = NULL;
+
+	return json_object_object_get_ex(object, name, &value) ? json_object_get_uint64(value) : 0;
+}
+
+struct err *control_dump_state(int sock, bool *ret_active, uint64_t *ret_done, uint64_t *ret_total)
+{
+	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
+	struct json_object *object, *value = NULL;
+	int fd;
+
+	TRY(call_for_fd(sock, "{\"op\":\"dumped\"}\n", &fd));
+	TRY(err_wrap(read_handout(fd, &text), "ask how far the dump is"));
+	TRY(err_wrap(parse_json(buf_str(&text), text.len, &object), "ask how far the dump is"));
+	*ret_active = json_object_object_get_ex(object, "status", &value) &&
+		      streq(json_object_get_string(value) ? json_object_get_string(value) : "", "active");
+	*ret_done = u64_member(object, "completed");
+	*ret_total = u64_member(object, "total");
+	json_object_put(object);
+	return NULL;
 }

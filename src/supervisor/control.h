@@ -8,6 +8,12 @@
  *	{"op":"agent"}                      {"ok":true}, with a connection to the guest's agent attached: frames as in
  *	                                    guest/protocol.h, their channel does not matter
  *	{"op":"hold"}                       {"ok":true}; the VM is stopped, and goes on when the connection closes
+ *	{"op":"registers","cpu":0}          {"ok":true}, with a pipe attached from which the vCPU's registers come, as QEMU's
+ *	                                    monitor prints them (vm/registers.h); nothing, if QEMU doesn't say
+ *	{"op":"dump"}                       {"ok":true}, with a pipe attached from which the guest's memory comes as QEMU dumps
+ *	                                    it: a flattened kdump file, compressed by zlib
+ *	{"op":"dumped"}                     {"ok":true}, with a pipe attached from which QEMU's query-dump comes, as JSON; what
+ *	                                    the last dump failed at is an error
  *
  * What fails answers {"ok":false,"error":"...","code":"not-found"}.
  */
@@ -17,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/loop.h"
 
@@ -27,12 +34,16 @@ enum control_op {
 	CONTROL_RAM,
 	CONTROL_AGENT,
 	CONTROL_HOLD,
+	CONTROL_REGISTERS,
+	CONTROL_DUMP,
+	CONTROL_DUMPED,
 };
 
 struct control_request {
 	enum control_op op;
 	bool force;          /* stop */
 	uint16_t rows, cols; /* resize */
+	uint16_t cpu;        /* registers; counted from 0 */
 };
 
 /* Understands a line. Pure. ERR_BAD_DATA for anything that is no request. */
@@ -85,3 +96,16 @@ struct err *control_ram(int sock, int *ret_fd, uint64_t *ret_size) err_must_chec
  * afterwards.
  */
 struct err *control_hold(int sock) err_must_check;
+/*
+ * Appends the registers of a vCPU to ret, as vm_registers_parse() takes them. They belong together only if the VM stands
+ * still. ERR_NOT_FOUND if there is no such vCPU.
+ */
+struct err *control_registers(int sock, unsigned int cpu, struct buf *ret) err_must_check;
+
+/*
+ * Has QEMU dump the guest's memory. *ret is where it comes from, in the flattened form of a kdump file (mem/flattened.h); the
+ * caller closes it, and QEMU then gives up. The VM should be held, or QEMU stops it and lets it go on.
+ */
+struct err *control_dump(int sock, int *ret) err_must_check;
+/* How far it is: bytes of the guest's memory. *ret_active is false when it is done. What it failed at is the error. */
+struct err *control_dump_state(int sock, bool *ret_active, uint64_t *ret_done, uint64_t *ret_total) err_must_check;

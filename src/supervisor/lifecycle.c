@@ -328,6 +328,9 @@ struct err *lifecycle_event(const char *event, struct json_object *data, void *u
 		handle_panic(s);
 	} else if (streq(event, "RESET")) {
 		finish_reset(s);
+	} else if (streq(event, "DUMP_COMPLETED")) {
+		handout_dump_ended(s, data);
+		lifecycle_go_on(s);
 	} else if (streq(event, "VSERPORT_CHANGE")) {
 		handle_port(s, data);
 	} else if (streq(event, "RESUME")) {
@@ -347,7 +350,7 @@ void lifecycle_begin(struct supervisor *s)
 	s->running = !s->vm.wait;
 	s->status = s->vm.wait ? "waiting" : "running";
 	s->outcome = OUTCOME_NONE;
-	s->init_up = s->was_up = s->agent_up = s->panicked = s->resetting = false;
+	s->init_up = s->was_up = s->agent_up = s->panicked = s->resetting = s->dumping = false;
 	s->early_resets = 0;
 	memset(&s->panic, 0, sizeof(s->panic));
 }
@@ -360,14 +363,21 @@ void lifecycle_hold(struct supervisor *s)
 	qmp_command(s->qmp, "stop", NULL, NULL, NULL);
 }
 
-void lifecycle_release(void *user)
+/* QEMU refuses to go on while it dumps; when that is done, this is called again. */
+void lifecycle_go_on(struct supervisor *s)
 {
-	struct supervisor *s = user;
-
-	if (--s->holders || !s->held)
+	if (!s->held || s->holders || s->dumping)
 		return;
 	s->held = false;
 	if (s->outcome == OUTCOME_NONE && !s->panicked && !s->resetting &&
 	    !(s->debugport && debugport_busy(s->debugport)))
 		qmp_command(s->qmp, "cont", NULL, NULL, NULL);
+}
+
+void lifecycle_release(void *user)
+{
+	struct supervisor *s = user;
+
+	s->holders--;
+	lifecycle_go_on(s);
 }

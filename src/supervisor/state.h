@@ -36,8 +36,9 @@ struct supervisor {
 
 	struct qemu qemu;
 	struct qmp *qmp;
-	struct stream *init;     /* init's port */
-	struct stream *messages; /* QEMU's stderr */
+	struct handout *handouts; /* answers of QEMU's that clients wait for */
+	struct stream *init;      /* init's port */
+	struct stream *messages;  /* QEMU's stderr */
 	struct buf last_words;
 	struct loop_source *ended;
 	struct loop_source *timer;
@@ -53,6 +54,8 @@ struct supervisor {
 	bool resetting;
 	unsigned int holders; /* connections that want it to stand still */
 	bool held;            /* stopped for them */
+	bool dumping;         /* QEMU dumps the guest's memory, and doesn't let it go on meanwhile */
+	char *dump_error;     /* what the last dump failed at; NULL: nothing */
 	unsigned int early_resets;
 	uint16_t rows, cols; /* 0: not known */
 	struct panic_watch panic;
@@ -78,6 +81,8 @@ void lifecycle_stop(struct supervisor *s);
 
 /* Somebody wants to look at a guest that doesn't move: it is stopped if it runs. */
 void lifecycle_hold(struct supervisor *s);
+/* Lets it go on, if it was stopped for somebody and nobody wants that any more. */
+void lifecycle_go_on(struct supervisor *s);
 /* The control_released callback: it goes on, unless there is by now another reason for it to stand still. */
 void lifecycle_release(void *user);
 
@@ -95,3 +100,19 @@ void supervisor_send_frame(struct supervisor *s, const uint8_t *frame, size_t le
 void supervisor_send_size(struct supervisor *s);
 /* Has init start the agent, if it doesn't run: now, or when init is up. */
 void supervisor_want_agent(struct supervisor *s);
+
+/* --- handout.c --- */
+
+/*
+ * What QEMU's monitor prints of a vCPU's registers: *ret is a pipe that it will come from, and that then ends. The caller
+ * closes it. ERR_NOT_FOUND if there is no such vCPU.
+ */
+struct err *handout_registers(struct supervisor *s, unsigned int cpu, int *ret) err_must_check;
+/* Has QEMU dump the memory: *ret is a pipe from which it comes. The caller closes it. */
+struct err *handout_dump(struct supervisor *s, int *ret) err_must_check;
+/* The dump has ended (the event DUMP_COMPLETED), if it was ours. */
+void handout_dump_ended(struct supervisor *s, struct json_object *data);
+/* How far it is: *ret is a pipe as above. What the last one failed at is the error. */
+struct err *handout_dump_state(struct supervisor *s, int *ret) err_must_check;
+/* QEMU has gone: what it has not answered ends empty. */
+void handout_drop_all(struct supervisor *s);

@@ -118,6 +118,12 @@ static struct err *on_request(const struct control_request *request, struct cont
 	case CONTROL_RAM:
 		answer->size = s->vm.memory;
 		return qemu_ram_readonly(&s->qemu, &answer->fd);
+	case CONTROL_REGISTERS:
+		return handout_registers(s, request->cpu, &answer->fd);
+	case CONTROL_DUMP:
+		return handout_dump(s, &answer->fd);
+	case CONTROL_DUMPED:
+		return handout_dump_state(s, &answer->fd);
 	case CONTROL_AGENT:
 		if (s->outcome != OUTCOME_NONE)
 			return err_create(ERR_CLOSED, "the VM is about to end");
@@ -250,6 +256,7 @@ static struct err *stop_qemu(struct supervisor *s, int *ret_status)
 	loop_remove(steal(&s->ended));
 	loop_remove(steal(&s->timer));
 	console_detach(s->console);
+	handout_drop_all(s);
 	qmp_destroy(steal(&s->qmp));
 	stream_destroy(steal(&s->init));
 	stream_destroy(steal(&s->messages));
@@ -371,6 +378,7 @@ struct err *supervisor_run(const struct supervisor_params *params, int *ret_stat
 	struct supervisor s = { .params = params, .vm = params->vm, .loop = loop, .stub_fd = -1, .qemu = QEMU_INIT };
 	struct err *e = run(&s, ret_status);
 
+	handout_drop_all(&s);
 	qmp_destroy(s.qmp);
 	stream_destroy(s.init);
 	stream_destroy(s.messages);
@@ -382,5 +390,6 @@ struct err *supervisor_run(const struct supervisor_params *params, int *ret_stat
 	if (s.stub_fd >= 0)
 		close(s.stub_fd);
 	buf_deinit(&s.last_words);
+	free(s.dump_error);
 	return e;
 }

@@ -62,7 +62,8 @@ static void add_network(const struct vm_params *p, struct strv *argv)
 
 static void add_devices(const struct vm_params *p, struct strv *argv)
 {
-	strv_add_all(argv, (const char *const[]){ "-device", "pvpanic-pci", NULL });
+	/* vmcoreinfo: where the guest's kernel tells QEMU what dumps of it should say. */
+	strv_add_all(argv, (const char *const[]){ "-device", "pvpanic-pci", "-device", "vmcoreinfo", NULL });
 	add_network(p, argv);
 	strv_add_all(argv, (const char *const[]){
 				   "-device",

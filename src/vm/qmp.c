@@ -1,6 +1,7 @@
 #include "vm/qmp.h"
 
 #include "base/buf.h"
+#include "base/sock.h"
 #include "base/stream.h"
 #include "base/util.h"
 
@@ -206,12 +207,13 @@ struct err *qmp_catch_up(struct qmp *q)
 	return stream_catch_up(q->stream, CATCH_UP_MAX);
 }
 
-void qmp_command(struct qmp *q, const char *command, struct json_object *arguments, qmp_reply_callback on_reply,
-		 void *user)
+/* The command's line. Its answer is waited for from now on. */
+static char *format_command(struct qmp *q, const char *command, struct json_object *arguments,
+			    qmp_reply_callback on_reply, void *user)
 {
 	struct json_object *object = json_object_new_object();
 	struct pending *p = xcalloc(1, sizeof(*p));
-	const char *text;
+	char *line;
 
 	p->id = ++q->last_id;
 	p->on_reply = on_reply;
@@ -222,13 +224,31 @@ void qmp_command(struct qmp *q, const char *command, struct json_object *argumen
 	if (arguments)
 		json_object_object_add(object, "arguments", arguments);
 	json_object_object_add(object, "id", json_object_new_uint64(p->id));
-	text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
-	if (q->greeted) {
-		stream_write(q->stream, text, strlen(text));
-		stream_write(q->stream, "\n", 1);
-	} else {
-		buf_puts(&q->held, text);
-		buf_putc(&q->held, '\n');
-	}
+	line = xasprintf("%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
 	json_object_put(object);
+	return line;
+}
+
+void qmp_command(struct qmp *q, const char *command, struct json_object *arguments, qmp_reply_callback on_reply,
+		 void *user)
+{
+	_cleanup_(free) char *line = format_command(q, command, arguments, on_reply, user);
+
+	if (q->greeted)
+		stream_write(q->stream, line, strlen(line));
+	else
+		buf_puts(&q->held, line);
+}
+
+/* A descriptor goes with the bytes it is sent with: nothing may wait before them. */
+struct err *qmp_send_fd(struct qmp *q, const char *name, int fd)
+{
+	struct json_object *arguments = json_object_new_object();
+	_cleanup_(free) char *line = NULL;
+
+	json_object_object_add(arguments, "fdname", json_object_new_string(name));
+	line = format_command(q, "getfd", arguments, NULL, NULL);
+	if (!q->greeted || stream_pending(q->stream))
+		return err_create(ERR_CLOSED, "QEMU doesn't take commands now");
+	return sock_send_fd(stream_fd(q->stream), line, strlen(line), fd);
 }

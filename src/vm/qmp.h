@@ -51,3 +51,9 @@ struct err *qmp_catch_up(struct qmp *q) err_must_check;
 /* Sends a command. arguments (may be NULL) is taken over. on_reply may be NULL. */
 void qmp_command(struct qmp *q, const char *command, struct json_object *arguments, qmp_reply_callback on_reply,
 		 void *user);
+
+/*
+ * Gives QEMU a descriptor, which it knows by that name from then on ("getfd"); ours stays the caller's. ERR_CLOSED if QEMU
+ * doesn't listen just now.
+ */
+struct err *qmp_send_fd(struct qmp *q, const char *name, int fd) err_must_check;

@@ -132,8 +132,7 @@ compare()
 
 detach new --memory 512M
 detach kaslr --memory 5G --kaslr
-detach core --memory 256M --kaslr --qemu-arg=-qmp --qemu-arg="unix:$run/qmp,server=on,wait=off" \
-	--qemu-arg=-device --qemu-arg=vmcoreinfo
+detach core --memory 256M --kaslr --qemu-arg=-qmp --qemu-arg="unix:$run/qmp,server=on,wait=off"
 if [ -n "$old_source" ]; then
 	detach old --memory 512M --kaslr --source "$old_source"
 else

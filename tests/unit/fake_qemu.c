@@ -4,6 +4,7 @@
  *
  *	greet               greeting, and the answers to what is asked at first
  *	answer CMD          the next command must be CMD; says {}
+ *	tell TEXT           the next command must be the monitor's; says TEXT
  *	event NAME [JSON]   sends an event, with data if given
  *	reset REASON        a guest's reset as QEMU and the supervisor go through it
  *	status NAME         what query-status answers from now on; it may be asked at any time
@@ -123,6 +124,18 @@ static void answer(const char *wanted)
 	} while (is_aside(name) && strcmp(wanted, name) != 0);
 	if (strcmp(name, wanted) != 0)
 		give_up("%s came instead of %s", name, wanted);
+}
+
+static void tell(const char *text)
+{
+	const char *name;
+	int64_t id;
+
+	while (strcmp(name = next_command(&id), "query-status") == 0)
+		reply(name, id);
+	if (strcmp(name, "human-monitor-command") != 0)
+		give_up("%s came instead of a line for the monitor", name);
+	send_line("{\"return\": \"%s\", \"id\": %lld}", text, (long long)id);
 }
 
 static __attribute__((noreturn)) void serve(void)
@@ -251,6 +264,8 @@ static void step(const char *line)
 		answer("query-status");
 	} else if (strcmp(word, "answer") == 0) {
 		answer(rest);
+	} else if (strcmp(word, "tell") == 0) {
+		tell(rest);
 	} else if (strcmp(word, "event") == 0) {
 		send_event(rest);
 	} else if (strcmp(word, "reset") == 0) {

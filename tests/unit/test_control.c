@@ -51,6 +51,9 @@ static void requests(void **state)
 	assert_int_equal(r.op, CONTROL_RAM);
 	parse("{\"op\":\"hold\"}", &r);
 	assert_int_equal(r.op, CONTROL_HOLD);
+	parse("{\"op\":\"registers\",\"cpu\":0}", &r);
+	assert_int_equal(r.op, CONTROL_REGISTERS);
+	assert_int_equal(r.cpu, 0);
 }
 
 static void what_is_no_request(void **state)
@@ -66,6 +69,8 @@ static void what_is_no_request(void **state)
 		"{\"op\":\"dance\"}",
 		"{\"op\":{\"op\":\"stop\"}}",
 		"{\"op\":\"resize\"}",
+		"{\"op\":\"registers\"}",
+		"{\"op\":\"registers\",\"cpu\":-1}",
 		"{\"op\":\"resize\",\"rows\":0,\"cols\":80}",
 		"{\"op\":\"resize\",\"rows\":24,\"cols\":65536}",
 		"{\"op\":\"resize\",\"rows\":24,\"cols\":-1}",
@@ -112,6 +117,21 @@ static int open_fds(void)
 	return n;
 }
 
+#define DUMPED "{\"status\":\"active\",\"completed\":7,\"total\":9}"
+
+static struct err *hand_out(const char *text, int *ret)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_os(errno, "make a pipe");
+	if (write(fds[1], text, strlen(text)) != (ssize_t)strlen(text))
+		return err_os(errno, "write");
+	close(fds[1]);
+	*ret = fds[0];
+	return NULL;
+}
+
 static struct err *handle(const struct control_request *r, struct control_answer *answer, void *user)
 {
 	struct server *s = user;
@@ -144,6 +164,12 @@ static struct err *handle(const struct control_request *r, struct control_answer
 	case CONTROL_HOLD:
 		s->holders++;
 		return NULL;
+	case CONTROL_REGISTERS:
+		return hand_out(r->cpu ? "" : "RAX=0\r\n", &answer->fd);
+	case CONTROL_DUMP:
+		return hand_out("makedumpfile", &answer->fd);
+	case CONTROL_DUMPED:
+		return hand_out(DUMPED, &answer->fd);
 	}
 	return NULL;
 }
@@ -281,6 +307,37 @@ static void a_hold_ends_with_its_connection(void **state)
 	await_status(b, "paused");
 	close(b);
 	await_status(sock, "running");
+}
+
+static void registers_come_through_a_pipe(void **state)
+{
+	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
+	_cleanup_(close) int sock = dial();
+	_cleanup_(err_destroy) struct err *none = NULL;
+
+	(void)state;
+	assert_null(control_registers(sock, 0, &text));
+	assert_string_equal(buf_str(&text), "RAX=0\r\n");
+	none = control_registers(sock, 1, &text);
+	assert_int_equal(err_code(none), ERR_OS);
+	assert_non_null(strstr(err_message(none), "vCPU 1"));
+}
+
+static void a_dump_comes_through_a_pipe(void **state)
+{
+	_cleanup_(close) int sock = dial(), fd = -1;
+	uint64_t done = 0, total = 0;
+	bool active = false;
+	char text[16];
+
+	(void)state;
+	assert_null(control_dump(sock, &fd));
+	assert_int_equal(read(fd, text, sizeof(text)), 12);
+	assert_memory_equal(text, "makedumpfile", 12);
+	assert_null(control_dump_state(sock, &active, &done, &total));
+	assert_true(active);
+	assert_int_equal(done, 7);
+	assert_int_equal(total, 9);
 }
 
 static void a_refusal_comes_as_its_message(void **state)
@@ -485,6 +542,8 @@ int main(void)
 		SERVED(status_and_size),
 		SERVED(the_ram_comes_as_a_descriptor),
 		SERVED(a_hold_ends_with_its_connection),
+		SERVED(registers_come_through_a_pipe),
+		SERVED(a_dump_comes_through_a_pipe),
 		SERVED(a_refusal_comes_as_its_message),
 		SERVED(stopping_waits_for_the_end),
 		SERVED(garbage_is_answered_and_the_connection_goes_on),

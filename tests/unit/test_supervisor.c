@@ -237,6 +237,42 @@ static void a_full_disk_costs_the_log_and_nothing_else(void **state)
 	expect_said(v, "No space left on device");
 }
 
+/* --- Registers --- */
+
+static void registers_are_handed_on(void **state)
+{
+	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
+	struct vm *v = *state;
+	_cleanup_(err_destroy) struct err *absent = NULL;
+	int sock;
+
+	start(v, "greet\n tell RAX=1\\r\\nRBX=2\n serve");
+	sock = dial(v, "control.sock");
+	assert_null(control_registers(sock, 0, &text));
+	assert_string_equal(buf_str(&text), "RAX=1\r\nRBX=2");
+	absent = control_registers(sock, 1, &text);
+	assert_non_null(strstr(err_message(absent), "there is no vCPU 1; the VM has 1"));
+	close(sock);
+	ask_to_stop(v, STOP);
+	expect_end(v, 0);
+}
+
+static void registers_of_a_qemu_that_ends_are_no_registers(void **state)
+{
+	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
+	struct vm *v = *state;
+	_cleanup_(close) int sock = -1;
+	_cleanup_(err_destroy) struct err *e = NULL;
+
+	start(v, "greet\n hear x\n exit 0");
+	sock = dial(v, "control.sock");
+	_cleanup_(close) int console = dial(v, "serial.sock");
+	assert_int_equal(write(console, "x", 1), 1);
+	e = control_registers(sock, 0, &text);
+	assert_non_null(e);
+	expect_end(v, 0);
+}
+
 /* --- The debugger --- */
 
 static int dial_port(struct vm *v)
@@ -296,6 +332,8 @@ int main(void)
 		SUPERVISED(the_console_goes_both_ways),
 		SUPERVISED(input_waits_for_a_guest_that_does_not_read),
 		SUPERVISED(a_full_disk_costs_the_log_and_nothing_else),
+		SUPERVISED(registers_are_handed_on),
+		SUPERVISED(registers_of_a_qemu_that_ends_are_no_registers),
 		SUPERVISED(a_debugger_that_goes_on_leaves_nothing_to_say),
 		SUPERVISED(a_debugger_that_leaves_it_stopped_is_reported),
 	};
