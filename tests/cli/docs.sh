@@ -491,7 +491,8 @@ example()
 		expect_equal "example: $command goes on" "$status" 124
 		expect_match 'and has shown what was there' 'Linux version'
 		;;
-	'ktb gdb'* | 'ktb ps'* | 'ktb dmesg'*)
+	'ktb gdb'* | 'ktb ps'* | 'ktb dmesg'* | 'ktb dump'*)
+		rm -f vm.core vm.kdump
 		need_vm vm
 		plain "$command"
 		;;
@@ -546,7 +547,7 @@ run_help()
 		expect "help $name has an example" [ -s "$tmp/examples-$name" ]
 	done <"$tmp/names"
 	# Those that share a VM side by side.
-	for name in build help list version init source config completion clean shell doctor gdb ps dmesg exec push pull module stop \
+	for name in build help list version init source config completion clean shell doctor gdb ps dmesg dump exec push pull module stop \
 		console vm up demo; do
 		cat "$tmp/examples-$name"
 	done >"$tmp/all-examples"
