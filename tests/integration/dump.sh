@@ -147,6 +147,17 @@ END
 	expect_match "$1: drgn $2: the stack of a task that sleeps, though it is not on a CPU" '^trace .*__schedule .*do_epoll_wait'
 }
 
+# Each page of each segment, by a walk that is not ours.
+by_libaddrxlat()
+{
+	run "$tmp/segments" "$core"
+	expect_status "$1: libaddrxlat finds the same behind virtual addresses" 0
+	expect_match "$1: and many of them" 'agree [0-9]{5,}'
+}
+# shellcheck disable=SC2046 # several words
+gcc -O1 -o "$tmp/segments" "$root/tests/integration/segments.c" $(pkg-config --cflags --libs libkdumpfile libaddrxlat) ||
+	not_ok 'segments.c is compiled'
+
 # --- Guests -------------------------------------------------------------------------------------------------------
 
 detach new --memory 512M
@@ -166,6 +177,7 @@ for vm in new big ${old_source:+old}; do
 	expect "$vm: the guest goes on" wait_for 5 has_status "$vm" running
 	by_ktb "$vm"
 	by_gdb "$vm"
+	by_libaddrxlat "$vm"
 	case $vm in
 	new) expect_equal 'without KASLR the offset is 0' "$slide" 0x0 ;;
 	*) expect "$vm: with KASLR it is not" [ "$slide" != 0x0 ] ;;
