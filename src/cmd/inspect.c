@@ -111,15 +111,24 @@ static struct err *take_named_vmlinux(struct config *cfg, struct inspect *in)
 	return NULL;
 }
 
-static struct err *open_all(struct config *cfg, struct inspect *in)
+struct err *inspect_open_vm(struct config *cfg, struct inspect *ret)
 {
-	const char *core = config_string(cfg, OPT_INSPECT_CORE);
+	struct inspect in = INSPECT_INIT;
+	struct err *e = open_vm(cfg, &in);
 
-	TRY(core ? open_core(core, in) : open_vm(cfg, in));
+	if (e)
+		inspect_deinit(&in);
+	else
+		*ret = in;
+	return e;
+}
+
+struct err *inspect_identify(struct config *cfg, struct inspect *in)
+{
 	TRY(take_named_vmlinux(cfg, in));
 	if (!in->build_id)
 		return err_create(ERR_USAGE, "nothing says of which kernel %s is; name its vmlinux by --vmlinux",
-				  core ? core : "this VM");
+				  in->vm ? "this VM" : config_string(cfg, OPT_INSPECT_CORE));
 	TRY(layout_load(in->build_id, in->vmlinux, kernel_questions, KERNEL_FACTS_N, in->facts));
 	return inspect_find_kernel(in);
 }
@@ -149,6 +158,14 @@ struct err *inspect_open_code(const struct inspect *in, struct symbolizer **ret)
 			"again, or name the old one by --vmlinux",
 			in->vmlinux, id, in->build_id);
 	return symbolizer_create(in->vmlinux, kernel_slide(in->kernel), ret);
+}
+
+static struct err *open_all(struct config *cfg, struct inspect *in)
+{
+	const char *core = config_string(cfg, OPT_INSPECT_CORE);
+
+	TRY(core ? open_core(core, in) : open_vm(cfg, in));
+	return inspect_identify(cfg, in);
 }
 
 struct err *inspect_open(struct config *cfg, struct inspect *ret)

@@ -39,6 +39,7 @@ enum command_id {
 	COMMAND_LSMOD,
 	COMMAND_SYM,
 	COMMAND_READ,
+	COMMAND_DUMP,
 	COMMAND_INIT,
 	COMMAND_SOURCE,
 	COMMAND_CONFIG,
@@ -62,7 +63,7 @@ enum command_id {
 #define BOOTING (CMD(VM) | CMD(DEMO) | CMD(UP) | CMD(DOCTOR))
 #define RUNNING                                                                                                        \
 	(CMD(VM) | CMD(CONSOLE) | CMD(STOP) | CMD(GDB) | CMD(EXEC) | CMD(PUSH) | CMD(PULL) | CMD(MODULE) | CMD(UP) |   \
-	 CMD(DOCTOR) | INSPECTING)
+	 CMD(DOCTOR) | CMD(DUMP) | INSPECTING)
 /* On a VM that runs. */
 #define DEBUGGING (CMD(GDB) | CMD(UP))
 

@@ -3,6 +3,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 
 #include "base/fs.h"
 #include "base/util.h"
@@ -11,7 +12,7 @@
 #define OFFSET_MAX (UINT64_C(1) << 44)
 #define SIZE_MAX_BYTES (UINT64_C(1) << 40)
 
-enum { COPY_BYTES = 1 << 18 };
+enum { COPY_BYTES = 1 << 18, TICK_MS = 200 };
 
 bool flattened_is(const void *data, size_t len)
 {
@@ -40,12 +41,25 @@ struct err *flattened_parse(const uint8_t head[FLATTENED_PIECE], bool *ret_more,
 	return NULL;
 }
 
+struct unfolding {
+	int from, to;
+	flattened_tick tick;
+	void *user;
+	uint8_t *buffer;
+};
+
 /* ERR_BAD_DATA where the file ends early. */
-static struct err *read_exactly(int fd, void *data, size_t len, off_t at)
+static struct err *read_exactly(const struct unfolding *u, void *data, size_t len)
 {
 	while (len) {
-		ssize_t n = pread(fd, data, len, at);
+		struct pollfd p = { .fd = u->from, .events = POLLIN };
+		ssize_t n;
 
+		if (u->tick)
+			TRY(u->tick(u->user));
+		if (poll(&p, 1, TICK_MS) <= 0)
+			continue;
+		n = read(u->from, data, len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -54,44 +68,48 @@ static struct err *read_exactly(int fd, void *data, size_t len, off_t at)
 			return err_create(ERR_BAD_DATA, "it was cut off");
 		data = (char *)data + n;
 		len -= (size_t)n;
-		at += n;
 	}
 	return NULL;
 }
 
-static struct err *copy_piece(int from, off_t at, int to, uint64_t offset, uint64_t size, void *buffer)
+static struct err *copy_piece(const struct unfolding *u, uint64_t offset, uint64_t size)
 {
-	if (lseek(to, (off_t)offset, SEEK_SET) < 0)
+	if (lseek(u->to, (off_t)offset, SEEK_SET) < 0)
 		return err_os(errno, "go to 0x%llx in the rearranged file", (unsigned long long)offset);
 	while (size) {
 		size_t n = (size_t)MIN(size, (uint64_t)COPY_BYTES);
 
-		TRY(read_exactly(from, buffer, n, at));
-		TRY(write_all(to, buffer, n));
-		at += (off_t)n;
+		TRY(read_exactly(u, u->buffer, n));
+		TRY(write_all(u->to, u->buffer, n));
 		size -= n;
 	}
 	return NULL;
 }
 
-static struct err *rearrange(int from, int to)
+static struct err *unfold(const struct unfolding *u)
 {
-	_cleanup_(free) void *buffer = xmalloc(COPY_BYTES);
-	off_t at = FLATTENED_HEAD;
-
+	TRY(read_exactly(u, u->buffer, FLATTENED_HEAD));
+	if (!flattened_is(u->buffer, FLATTENED_HEAD))
+		return err_create(ERR_BAD_DATA, "it doesn't begin as a flattened kdump file does");
 	for (;;) {
 		uint8_t head[FLATTENED_PIECE];
 		uint64_t offset, size;
 		bool more;
 
-		TRY(read_exactly(from, head, sizeof(head), at));
+		TRY(read_exactly(u, head, sizeof(head)));
 		TRY(flattened_parse(head, &more, &offset, &size));
 		if (!more)
 			return NULL;
-		at += FLATTENED_PIECE;
-		TRY(copy_piece(from, at, to, offset, size, buffer));
-		at += (off_t)size;
+		TRY(copy_piece(u, offset, size));
 	}
+}
+
+struct err *flattened_unfold(int from, int to, flattened_tick tick, void *user)
+{
+	_cleanup_(free) uint8_t *buffer = xmalloc(COPY_BYTES);
+	const struct unfolding u = { from, to, tick, user, buffer };
+
+	return unfold(&u);
 }
 
 struct err *flattened_rearrange(int from, const char *path, int *ret)
@@ -103,7 +121,10 @@ struct err *flattened_rearrange(int from, const char *path, int *ret)
 	to = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (to < 0)
 		return err_os(errno, "make a file in %s for the rearranged core %s", folder, path);
-	TRY(err_wrap(rearrange(from, to), "%s is a flattened kdump file that can't be rearranged", path));
+	if (lseek(from, 0, SEEK_SET) < 0)
+		return err_os(errno, "read %s", path);
+	TRY(err_wrap(flattened_unfold(from, to, NULL, NULL), "%s is a flattened kdump file that can't be rearranged",
+		     path));
 	*ret = steal_fd(&to);
 	return NULL;
 }

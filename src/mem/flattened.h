@@ -19,6 +19,12 @@ bool flattened_is(const void *data, size_t len);
 struct err *flattened_parse(const uint8_t head[FLATTENED_PIECE], bool *ret_more, uint64_t *ret_offset,
 			    uint64_t *ret_size) err_must_check;
 
+/* Called before each read that may have to wait, and now and then besides; what it returns ends the work. May be NULL. */
+typedef struct err *(*flattened_tick)(void *user);
+
+/* Reads such a file from `from`, which may be a pipe, and writes its pieces to `to` where they belong. */
+struct err *flattened_unfold(int from, int to, flattened_tick tick, void *user) err_must_check;
+
 /*
  * Puts the pieces of the file at `from` where they belong, in a file without a name in the temporary folder; the caller
  * closes *ret. path is for messages.

@@ -9,14 +9,31 @@
 
 enum { PAGE_SHIFT = 12, INDEX_BITS = 9, ENTRY_BYTES = 8, LARGE_LEVEL_MAX = 3 };
 
-static unsigned int shift_of(unsigned int level)
+unsigned int mmu_shift(unsigned int level)
 {
 	return PAGE_SHIFT + (level - 1) * INDEX_BITS;
 }
 
+enum mmu_entry mmu_entry(uint64_t entry, unsigned int level, struct mmu_page *ret_page, uint64_t *ret_table)
+{
+	uint64_t size = UINT64_C(1) << mmu_shift(level);
+
+	if (!(entry & PRESENT))
+		return MMU_ENTRY_NONE;
+	if (level > 1 && !(entry & LARGE)) {
+		*ret_table = entry & ADDRESS_MASK;
+		return MMU_ENTRY_TABLE;
+	}
+	if (level > LARGE_LEVEL_MAX)
+		return MMU_ENTRY_BROKEN;
+	/* Bit 12 of a large page's entry is its PAT bit. */
+	*ret_page = (struct mmu_page){ .phys = entry & ADDRESS_MASK & ~(size - 1), .left = size, .level = level };
+	return MMU_ENTRY_PAGE;
+}
+
 static bool is_canonical(uint64_t address, unsigned int levels)
 {
-	unsigned int bits = shift_of(levels) + INDEX_BITS;
+	unsigned int bits = mmu_shift(levels) + INDEX_BITS;
 	uint64_t upper = address >> (bits - 1), all = UINT64_MAX >> (bits - 1);
 
 	return upper == 0 || upper == all;
@@ -32,24 +49,25 @@ enum mmu_fault mmu_translate(struct mem *m, const struct mmu *mmu, uint64_t addr
 	if (!is_canonical(address, mmu->levels))
 		return MMU_NOT_CANONICAL;
 	for (unsigned int level = mmu->levels;; level--) {
-		unsigned int shift = shift_of(level);
+		unsigned int shift = mmu_shift(level);
 		uint64_t index = (address >> shift) & ((1U << INDEX_BITS) - 1), entry, offset;
 
 		ret->level = level;
 		if (!mem_load_u64(m, table + index * ENTRY_BYTES, &entry))
 			return MMU_NO_MEMORY;
-		if (!(entry & PRESENT))
+		switch (mmu_entry(entry, level, ret, &table)) {
+		case MMU_ENTRY_NONE:
 			return MMU_NOT_PRESENT;
-		if (level > 1 && !(entry & LARGE)) {
-			table = entry & ADDRESS_MASK;
-			continue;
-		}
-		if (level > LARGE_LEVEL_MAX)
+		case MMU_ENTRY_BROKEN:
 			return MMU_RESERVED;
-		/* Bit 12 of a large page's entry is its PAT bit. */
+		case MMU_ENTRY_TABLE:
+			continue;
+		case MMU_ENTRY_PAGE:
+			break;
+		}
 		offset = address & ((UINT64_C(1) << shift) - 1);
-		ret->phys = (entry & ADDRESS_MASK & ~((UINT64_C(1) << shift) - 1)) | offset;
-		ret->left = (UINT64_C(1) << shift) - offset;
+		ret->phys += offset;
+		ret->left -= offset;
 		return MMU_OK;
 	}
 }

@@ -40,5 +40,18 @@ struct mmu_page {
  */
 enum mmu_fault mmu_translate(struct mem *m, const struct mmu *mmu, uint64_t address, struct mmu_page *ret);
 
+/* By how many bits an address is shifted for its index into a table of this level. */
+unsigned int mmu_shift(unsigned int level);
+
+enum mmu_entry {
+	MMU_ENTRY_NONE,
+	MMU_ENTRY_TABLE, /* *ret_table is the guest physical address of a table of the level below */
+	MMU_ENTRY_PAGE,  /* *ret_page is all of the page */
+	MMU_ENTRY_BROKEN,
+};
+
+/* What an entry of a table of this level says. */
+enum mmu_entry mmu_entry(uint64_t entry, unsigned int level, struct mmu_page *ret_page, uint64_t *ret_table);
+
 /* The fault as an error, ERR_FAULT. */
 struct err *mmu_error(enum mmu_fault fault, uint64_t address, const struct mmu_page *page) err_must_check;

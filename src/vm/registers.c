@@ -10,8 +10,8 @@ struct field {
 	size_t offset;
 };
 
-/* Where pr_pid and pr_reg are. */
-enum { PRSTATUS_PID = 32, PRSTATUS_REGS = 112 };
+/* Where pr_reg is. */
+enum { PRSTATUS_REGS = 112 };
 
 #define GENERAL(i) (offsetof(struct vm_registers, general) + (i) * sizeof(uint64_t))
 
@@ -129,7 +129,7 @@ struct err *vm_registers_parse(const char *text, size_t len, struct vm_registers
 	return NULL;
 }
 
-void vm_registers_prstatus(const struct vm_registers *r, unsigned int cpu, uint8_t ret[VM_PRSTATUS_SIZE])
+void vm_registers_prstatus(const struct vm_registers *r, uint32_t pid, uint8_t ret[VM_PRSTATUS_SIZE])
 {
 	/* The order of struct user_regs_struct (arch/x86/include/asm/user_64.h); -1 for orig_rax: in no system call. */
 	const uint64_t regs[] = {
@@ -161,9 +161,8 @@ void vm_registers_prstatus(const struct vm_registers *r, unsigned int cpu, uint8
 		r->fs,
 		r->gs,
 	};
-	const uint32_t pid = cpu + 1;
 
 	memset(ret, 0, VM_PRSTATUS_SIZE);
-	memcpy(ret + PRSTATUS_PID, &pid, sizeof(pid));
+	memcpy(ret + VM_PRSTATUS_PID, &pid, sizeof(pid));
 	memcpy(ret + PRSTATUS_REGS, regs, sizeof(regs));
 }

@@ -43,7 +43,7 @@ struct vm_registers {
 struct err *vm_registers_parse(const char *text, size_t len, struct vm_registers *ret) err_must_check;
 
 /* NT_PRSTATUS of a core file: struct elf_prstatus of Linux on x86-64 (include/linux/elfcore.h). */
-enum { VM_PRSTATUS_SIZE = 336 };
+enum { VM_PRSTATUS_SIZE = 336, VM_PRSTATUS_PID = 32 /* where pr_pid is */ };
 
-/* What the note says of a vCPU, counted from 0. As in QEMU's own cores its thread's number is one more. */
-void vm_registers_prstatus(const struct vm_registers *r, unsigned int cpu, uint8_t ret[VM_PRSTATUS_SIZE]);
+/* What the note says of a vCPU. pid is that of the thread that it runs. */
+void vm_registers_prstatus(const struct vm_registers *r, uint32_t pid, uint8_t ret[VM_PRSTATUS_SIZE]);

@@ -573,6 +573,11 @@ example()
 		expect_equal "example: $command goes on" "$status" 124
 		expect_match 'and has shown what was there' 'Linux version'
 		;;
+	'ktb dump'*)
+		rm -f vm.core vm.kdump
+		need_vm vm
+		plain "$command"
+		;;
 	'ktb gdb'* | 'ktb ps'* | 'ktb bt'* | 'ktb dmesg'* | 'ktb read'* | 'ktb lsmod'* | 'ktb sym'*)
 		need_vm vm
 		plain "$command"
@@ -628,7 +633,7 @@ run_help()
 		expect "help $name has an example" [ -s "$tmp/examples-$name" ]
 	done <"$tmp/names"
 	# Those that share a VM side by side.
-	for name in build help list version init source config completion clean shell doctor gdb ps bt dmesg read lsmod sym exec push pull module stop \
+	for name in build help list version init source config completion clean shell doctor gdb ps bt dmesg read dump lsmod sym exec push pull module stop \
 		console vm up demo; do
 		cat "$tmp/examples-$name"
 	done >"$tmp/all-examples"

@@ -160,7 +160,7 @@ static void a_note_has_them_where_linux_does(void **state)
 
 	(void)state;
 	assert_null(vm_registers_parse(long_mode, strlen(long_mode), &r));
-	vm_registers_prstatus(&r, 1, bytes);
+	vm_registers_prstatus(&r, 2, bytes);
 	assert_int_equal(sizeof(note), sizeof(bytes));
 	memcpy(&note, bytes, sizeof(note));
 	assert_int_equal(note.pr_pid, 2);

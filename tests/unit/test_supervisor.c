@@ -352,6 +352,41 @@ static void registers_of_a_qemu_that_ends_are_no_registers(void **state)
 	expect_end(v, 0);
 }
 
+/* QEMU refuses to go on while it dumps. */
+static void who_held_it_and_went_during_a_dump_is_made_up_for(void **state)
+{
+	struct vm *v = *state;
+	_cleanup_(close) int other = -1, fd = -1;
+	_cleanup_(err_destroy) struct err *busy = NULL, *failed = NULL;
+	uint64_t done, total;
+	bool active = true;
+	int sock;
+
+	start(v,
+	      "greet\n answer stop\n event STOP\n answer getfd\n answer dump-guest-memory\n answer query-dump\n"
+	      "event DUMP_COMPLETED {\"result\": {}, \"error\": \"Broken pipe\"}\n answer cont\n event RESUME\n serve");
+	sock = dial(v, "control.sock");
+	other = dial(v, "control.sock");
+	assert_null(control_hold(sock));
+	assert_null(control_dump(sock, &fd));
+	busy = control_dump(other, &fd);
+	assert_non_null(strstr(err_message(busy), "under way already"));
+	close(sock);
+	/* When this is answered the end of the other one has been seen. */
+	for (int i = 0; i < 2; i++) {
+		_cleanup_(free) char *status = NULL;
+
+		assert_null(control_status(other, &status));
+		assert_string_equal(status, "paused");
+	}
+	assert_null(control_dump_state(other, &active, &done, &total));
+	wait_for_status(v, "running");
+	failed = control_dump_state(other, &active, &done, &total);
+	assert_non_null(strstr(err_message(failed), "QEMU's dump failed: Broken pipe"));
+	ask_to_stop(v, STOP);
+	expect_end(v, 0);
+}
+
 /* --- The debugger --- */
 
 static int dial_port(struct vm *v)
@@ -416,6 +451,7 @@ int main(void)
 		SUPERVISED(messages_wait_for_a_reader_that_is_slow),
 		SUPERVISED(registers_are_handed_on),
 		SUPERVISED(registers_of_a_qemu_that_ends_are_no_registers),
+		SUPERVISED(who_held_it_and_went_during_a_dump_is_made_up_for),
 		SUPERVISED(a_debugger_that_goes_on_leaves_nothing_to_say),
 		SUPERVISED(a_debugger_that_leaves_it_stopped_is_reported),
 	};
