@@ -73,8 +73,8 @@ static const char *last_lines(const struct buf *b)
 /* Asks the shell to say something until it does: typed too early, it would go to nobody. */
 static struct err *wait_for_shell(struct demo *d)
 {
-	/* The echo of what is typed has the quotes; only the shell's answer has not. */
-	static const char question[] = "\recho demo'-'ready\r", answer[] = "demo-ready";
+	/* The echo of what is typed has the backslash, the shell's answer hasn't. A quote that comes alone would stay open. */
+	static const char question[] = "\recho demo\\-ready\r", answer[] = "demo-ready";
 	uint64_t start = now_ns(), deadline = start + BOOT_TIMEOUT_MS * NSEC_PER_MSEC, next = 0;
 	bool open = true, up = false;
 

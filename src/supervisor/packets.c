@@ -150,8 +150,15 @@ static bool lets_go_on(const struct buf *payload)
 {
 	static const char prefix[] = "vCont;";
 
-	return payload->len && (memchr("cCsS", payload->data[0], 4) ||
-				(payload->len > strlen(prefix) && memcmp(payload->data, prefix, strlen(prefix)) == 0));
+	switch (payload->len ? payload->data[0] : '\0') {
+	case 'c':
+	case 'C':
+	case 's':
+	case 'S':
+		return true;
+	default:
+		return payload->len > strlen(prefix) && memcmp(payload->data, prefix, strlen(prefix)) == 0;
+	}
 }
 
 static void pass(struct packets *p, const char *bytes, size_t len, struct buf *to_stub)
