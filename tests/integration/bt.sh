@@ -1,5 +1,5 @@
 #!/bin/sh
-# timeout: 600
+# timeout: 900
 # Stacks: ktb bt against GDB's backtraces, frame by frame, and against what the kernel prints of itself; of tasks that
 # sleep, CPUs that are stopped, in an interrupt, in a panic, and of core files.
 #
