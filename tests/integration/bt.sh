@@ -1,5 +1,5 @@
 #!/bin/sh
-# timeout: 600
+# timeout: 900
 # Stacks: ktb bt against GDB's backtraces, frame by frame, and against what the kernel prints of itself; of tasks that
 # sleep, CPUs that are stopped, in an interrupt, in a panic, and of core files.
 #
@@ -200,6 +200,25 @@ for vm in $vms; do
 	say "$vm" 'killall dd; echo id''le'
 	expect "$vm: gets idle" wait_for "$patience" log_has "$vm" '^idle'
 done
+
+# --- An exception that has a stack of its own -----------------------------------------------------------------------
+
+printf '%s\n' '{"execute":"qmp_capabilities"}' '{"execute":"inject-nmi"}' >"$tmp/nmi"
+{
+	cat <<-GDB
+		printf "task none\n"
+		hbreak default_do_nmi
+		shell (sleep 2; socat -t 5 - UNIX-CONNECT:$run/qmp <$tmp/nmi) >/dev/null 2>&1 &
+		continue
+	GDB
+	sed "s/VM/new/" "$tmp/cpus.gdb"
+	echo delete
+} >"$tmp/all.gdb"
+gdb_on new "$tmp/all.gdb"
+compare 'an NMI' cpu 8
+expect 'it is on the stack for NMIs' [ "$(jq -r '[.[] | select(.stack == "NMI")] | length' "$tmp/bt.json")" -gt 2 ]
+expect 'and is followed to what was interrupted' [ "$(jq -r '[.[] | select(.regs)] | length' "$tmp/bt.json")" -gt 0 ]
+expect_equal 'to where the kernel was entered' "$(jq -r '.[] | select(.end) | select(.end != "user" and .end != "start")' "$tmp/bt.json")" ''
 
 # --- A module -----------------------------------------------------------------------------------------------------
 
