@@ -328,8 +328,8 @@ rm "$bin/gdb" "$bin/apt-get"
 launch check
 expect_status 'check wants all there is' 3
 machine
-for tool in socat qemu-img mkfs.ext4 scdoc script git zsh fish setpriv shellcheck clang clang-tidy clang-format valgrind \
-	zstd bzip2; do
+for tool in socat jq crash drgn qemu-img mkfs.ext4 scdoc script git zsh fish setpriv shellcheck clang clang-tidy \
+	clang-format valgrind zstd bzip2; do
 	fake "$tool" ''
 done
 launch check --only x
