@@ -77,8 +77,7 @@ qmp()
 # --- Guests -------------------------------------------------------------------------------------------------------
 
 detach new
-detach kaslr --kaslr --qemu-arg=-qmp --qemu-arg="unix:$run/qmp,server=on,wait=off" --qemu-arg=-device \
-	--qemu-arg=vmcoreinfo
+detach kaslr --kaslr --qemu-arg=-qmp --qemu-arg="unix:$run/qmp,server=on,wait=off"
 if [ -n "$old_source" ]; then
 	detach old --kaslr --source "$old_source"
 else

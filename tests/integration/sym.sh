@@ -274,7 +274,7 @@ on_kernel()
 	"$KTB" stop --force --quiet "$vm"
 }
 
-qemu="--qemu-arg=-qmp --qemu-arg=unix:$run/qmp,server=on,wait=off --qemu-arg=-device --qemu-arg=vmcoreinfo"
+qemu="--qemu-arg=-qmp --qemu-arg=unix:$run/qmp,server=on,wait=off"
 on_kernel new
 qemu=
 if [ -n "$old_source" ]; then
