@@ -67,10 +67,10 @@ int main(int argc, char **argv)
 	sigaction(SIGPIPE, &ignore, NULL);
 	process_keep_inherited_private();
 	e = run(argc, argv, &status);
-	/* A reader that has seen enough, such as head(1), is none's fault. */
-	if (!e && fflush(stdout) == EOF && errno != EPIPE)
+	if (!e && fflush(stdout) == EOF)
 		e = err_os(errno, "write the result");
-	if (!e)
+	/* A reader that has seen enough, such as head(1), is none's fault. */
+	if (!e || (ferror(stdout) && err_errno(e) == EPIPE))
 		return status;
 	log_error("%s", err_message(e));
 	if (err_code(e) == ERR_USAGE && argc > 1 && command_find(argv[1]))

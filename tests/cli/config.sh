@@ -121,6 +121,9 @@ run "$KTB" vm --help
 expect_status 'help of a command: status 0' 0
 expect_match 'help of a command: has its options' '--memory'
 
+# The reader is gone before anything is written.
+run sh -c '{ sleep 0.3; "$1" help ktb.conf; echo "status $?" >&2; } | :' sh "$KTB"
+expect_equal 'a reader that has seen enough is no error' "$stderr" 'status 0'
 run sh -c '"$1" version >/dev/full' sh "$KTB"
 expect 'a result that can not be written is an error' [ "$status" != 0 ]
 

@@ -85,10 +85,27 @@ run "$KTB" vm --detach --port auto --kernel "$kernel" --modules kernel --vmlinux
 expect_status 'with the debug package it runs' 0
 expect_equal 'it lacks nothing that a VM needs' "$(printf '%s\n' "$stderr" | grep warning)" ''
 await 'and comes up with it' 'debugvm:'
+say 'modprobe vfat'
 say 'while sleep 0.2; do /bin/true; done &'
 run timeout 300 "$KTB" gdb --break do_fork -- -batch -ex continue -ex 'bt 3' -ex 'print init_task.comm'
 expect_match 'a breakpoint is hit, with its line' 'Breakpoint 1, kernel_clone .* at kernel/fork\.c:[0-9]+'
 expect_match 'types are known' '"swapper'
+
+# Such a kernel has ORC instead of frame pointers, hundreds of modules, and members of structures in an order of its own.
+run "$KTB" ps --threads
+expect_match 'its tasks are seen' ' init$'
+expect_equal 'as many as it has itself' "$(printf '%s\n' "$stdout" | grep -c ' yes  ')" \
+	"$("$KTB" exec -- sh -c 'for d in /proc/[0-9]*; do [ -e "$d/exe" ] || [ -s "$d/cmdline" ] || echo "$d"; done' | wc -l)"
+run "$KTB" bt --all
+expect_match 'stacks to their beginning' '--- entered from user mode, system call '
+expect_equal 'and nothing guessed' "$(printf '%s\n' "$stdout" | grep -c '^#[0-9]* *?')" 0
+expect_equal 'or broken off' "$(printf '%s\n' "$stdout" | grep -c -e '--- lost here')" 0
+run "$KTB" lsmod
+expect_match 'its modules are found on the host' '^vfat .* yes '
+run "$KTB" read init_task.comm
+expect_match 'a variable is read' '"swapper/0"'
+run "$KTB" sym kernel_clone+0x10
+expect_match 'an address has its line' 'kernel_clone\+0x10/0x[0-9a-f]+ at kernel/fork\.c:[0-9]+'
 run "$KTB" stop
 expect_status 'the last one stops' 0
 
