@@ -107,7 +107,7 @@ expect_status 'ktb.conf names several' 0
 expect 'and has the last word' grep -q '^# CONFIG_UBSAN_SHIFT is not set' "$(path build)/.config"
 expect 'about that option alone' grep -q '^CONFIG_UBSAN_BOUNDS=y' "$(path build)/.config"
 expect_error 'which is said' "UBSAN_SHIFT=y of .*profiles/ubsan\.config:[0-9]+ gives way to UBSAN_SHIFT=n of .*ktb\.conf:5"
-for name in nosuch ../base '' kasan.config; do
+for name in nosuch ../base kasan.config; do
 	run "$KTB" build --source "$tmp/plain" --profile "$name"
 	expect_status "the profile '$name' is refused" 2
 	expect_error 'with those that exist' 'btf, kasan, kcsan, kmemleak, lockdep, ubsan'
