@@ -2,6 +2,7 @@
 
 #include "kernel/cpu.h"
 #include "kernel/kernel_private.h"
+#include "kernel/percpu.h"
 #include "kernel/vmcoreinfo.h"
 
 enum { POINTER = 8, PAGE_BYTES = 4096, PAGE_TYPE_SHIFT = 24, COMPOUND_TAIL = 1 };
@@ -48,27 +49,9 @@ static bool is_module(const struct address_map *m, uint64_t address, struct addr
 
 /* --- Per-CPU variables --- */
 
-/* What is added to the address of a per-CPU variable for a CPU: those count from zero, or are addresses in the image. */
-static bool per_cpu_offset(const struct kernel *k, uint32_t cpu, uint64_t *ret)
-{
-	uint64_t moved = is_kernel_address(k->facts[FACT_PER_CPU_START].value) ? k->slide : 0, offset;
-
-	if (!has(k, FACT_PER_CPU_OFFSET) || !has(k, FACT_PER_CPU_START) || !has(k, FACT_PER_CPU_END) ||
-	    cpu >= cpu_count(k) ||
-	    !read_number(k, symbol(k, FACT_PER_CPU_OFFSET) + (uint64_t)cpu * POINTER, POINTER, &offset))
-		return false;
-	*ret = offset + moved;
-	return true;
-}
-
 bool address_of_per_cpu(const struct kernel *k, uint64_t linked, uint32_t cpu, uint64_t *ret)
 {
-	uint64_t start = k->facts[FACT_PER_CPU_START].value, offset;
-
-	if (!within(linked, start, k->facts[FACT_PER_CPU_END].value - start) || !per_cpu_offset(k, cpu, &offset))
-		return false;
-	*ret = linked + offset;
-	return true;
+	return percpu_is_variable(k, linked) && percpu_try_address(k, linked, cpu, ret);
 }
 
 /* A module has its own behind those of the kernel. What it has as percpu is added to a CPU's offset too. */
@@ -87,18 +70,18 @@ static bool is_per_cpu(const struct address_map *m, uint64_t address, struct add
 {
 	const struct kernel *k = m->k;
 	uint64_t start = k->facts[FACT_PER_CPU_START].value, size = k->facts[FACT_PER_CPU_END].value - start,
-		 unit = size, offset;
+		 unit = size, first;
 
 	if (has(k, FACT_PER_CPU_UNIT) && read_number(k, symbol(k, FACT_PER_CPU_UNIT), 4, &unit))
 		unit = MAX(unit, size);
 	for (uint32_t cpu = 0; cpu < cpu_count(k); cpu++) {
-		if (!per_cpu_offset(k, cpu, &offset) || !is_kernel_address(offset + start) ||
-		    !within(address, offset + start, unit))
+		if (!address_of_per_cpu(k, start, cpu, &first) || !is_kernel_address(first) ||
+		    !within(address, first, unit))
 			continue;
 		ret->cpu = cpu;
-		ret->start = offset + start;
+		ret->start = first;
 		ret->size = unit;
-		ret->linked = address - offset;
+		ret->linked = address - first + start;
 		ret->has_linked = within(ret->linked, start, size);
 		ret->module = module_of_per_cpu(m, ret->linked);
 		return true;

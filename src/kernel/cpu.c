@@ -2,6 +2,7 @@
 
 #include "base/util.h"
 #include "kernel/kernel_private.h"
+#include "kernel/percpu.h"
 
 enum { POINTER = 8, STACK_USUAL = 16384 };
 
@@ -16,20 +17,9 @@ uint32_t cpu_count(const struct kernel *k)
 	return (uint32_t)MIN(n, (uint64_t)LIMIT_CPUS);
 }
 
-/* A per-CPU variable of one CPU. Their symbols count from zero, or are addresses in the image. */
 static bool per_cpu(const struct kernel *k, uint32_t cpu, enum kernel_fact f, uint64_t *ret)
 {
-	uint64_t address = k->facts[f].value, offset = 0;
-
-	if (!has(k, f) || cpu >= cpu_count(k))
-		return false;
-	if (is_kernel_address(address))
-		address += k->slide;
-	if (has(k, FACT_PER_CPU_OFFSET) &&
-	    !read_number(k, symbol(k, FACT_PER_CPU_OFFSET) + (uint64_t)cpu * POINTER, POINTER, &offset))
-		return false;
-	*ret = address + offset;
-	return true;
+	return has(k, f) && percpu_try_address(k, k->facts[f].value, cpu, ret);
 }
 
 /* A pointer in a per-CPU variable of its own, or in the struct that had several of them for a while. */

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "base/util.h"
+#include "kernel/cpu.h"
 #include "kernel/kernel_private.h"
 
 enum { POINTER = 8 };
@@ -66,4 +67,17 @@ struct err *percpu_address(const struct kernel *k, uint64_t linked, uint64_t cpu
 		linked += k->slide;
 	*ret = linked + offset;
 	return NULL;
+}
+
+bool percpu_try_address(const struct kernel *k, uint64_t linked, uint32_t cpu, uint64_t *ret)
+{
+	uint64_t offset = 0;
+
+	if (cpu >= cpu_count(k))
+		return false;
+	if (has(k, FACT_PER_CPU_OFFSET) &&
+	    !read_number(k, symbol(k, FACT_PER_CPU_OFFSET) + (uint64_t)cpu * POINTER, POINTER, &offset))
+		return false;
+	*ret = linked + (is_kernel_address(linked) ? k->slide : 0) + offset;
+	return true;
 }

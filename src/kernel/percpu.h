@@ -31,3 +31,9 @@ struct err *percpu_offset(const struct kernel *k, uint64_t cpu, uint64_t *ret) e
 
 /* The address that a CPU's own copy of the variable at `linked` has in the guest. Errors as above. */
 struct err *percpu_address(const struct kernel *k, uint64_t linked, uint64_t cpu, uint64_t *ret) err_must_check;
+
+/*
+ * The same without a message, for hot paths and guesses, and for every CPU below cpu_count(), possible or not. In a kernel
+ * for one CPU it is the variable itself.
+ */
+bool percpu_try_address(const struct kernel *k, uint64_t linked, uint32_t cpu, uint64_t *ret) err_must_check;
