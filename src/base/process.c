@@ -282,6 +282,17 @@ static struct err *collect(int out_fd, int err_fd, struct buf *out, struct buf *
 	return NULL;
 }
 
+struct err *process_pipe(int *ret_read, int *ret_write)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_os(errno, "make a pipe");
+	*ret_read = fds[0];
+	*ret_write = fds[1];
+	return NULL;
+}
+
 struct err *process_run(const char *const *argv, const char *cwd, const char *const *env, struct buf *out)
 {
 	_cleanup_(process_deinit) struct process p = PROCESS_INIT;
@@ -289,17 +300,11 @@ struct err *process_run(const char *const *argv, const char *cwd, const char *co
 	_cleanup_(close) int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	_cleanup_(close) int out_read = -1, out_write = -1, err_read = -1, err_write = -1;
 	_cleanup_(free) char *how = NULL;
-	int pipefd[2], status;
+	int status;
 	struct process_options o = PROCESS_OPTIONS_INIT;
 
-	if (pipe2(pipefd, O_CLOEXEC) < 0)
-		return err_os(errno, "make a pipe");
-	out_read = pipefd[0];
-	out_write = pipefd[1];
-	if (pipe2(pipefd, O_CLOEXEC) < 0)
-		return err_os(errno, "make a pipe");
-	err_read = pipefd[0];
-	err_write = pipefd[1];
+	TRY(process_pipe(&out_read, &out_write));
+	TRY(process_pipe(&err_read, &err_write));
 	o.argv = argv;
 	o.cwd = cwd;
 	o.env = env;

@@ -62,6 +62,9 @@ void process_kill(const struct process *p, int signal_number);
 /* Leaves it to itself: nobody waits for it any more. For one that not even SIGKILL ends in time. */
 void process_forget(struct process *p);
 
+/* A pipe to or from a process; both ends close-on-exec, blocking, and the caller's. */
+struct err *process_pipe(int *ret_read, int *ret_write) err_must_check;
+
 /* SIGKILLs, reaps and closes, if there is one. */
 void process_deinit(struct process *p);
 DEFINE_CLEANUP_STORAGE(struct process, process_deinit);

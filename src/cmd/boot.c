@@ -514,15 +514,12 @@ struct err *boot_detached(struct boot *b, bool die_with_parent, struct vm_record
 	struct rundir *dir;
 	_cleanup_(close) int report_fd = -1, write_fd = -1;
 	struct process p;
-	int pipefd[2], status;
+	int status;
 	struct starter starter = { .pid = getpid(), .follow = die_with_parent };
 	struct err *e;
 	bool child;
 
-	if (pipe2(pipefd, O_CLOEXEC) < 0)
-		return err_os(errno, "make a pipe");
-	report_fd = pipefd[0];
-	write_fd = pipefd[1];
+	TRY(process_pipe(&report_fd, &write_fd));
 	TRY(rundir_create(b->record->name, &dir));
 	e = process_fork(false, &p, &child);
 	if (e) {

@@ -138,13 +138,10 @@ static struct err *run_gdb(struct demo *d, const struct config *cfg)
 	_cleanup_(close) int read_end = -1, write_end = -1;
 	uint64_t deadline = now_ns() + GDB_TIMEOUT_MS * NSEC_PER_MSEC;
 	_cleanup_(free) char *how = NULL;
-	int pipefd[2], status;
+	int status;
 	bool open = true;
 
-	if (pipe2(pipefd, O_CLOEXEC) < 0)
-		return err_os(errno, "make a pipe");
-	read_end = pipefd[0];
-	write_end = pipefd[1];
+	TRY(process_pipe(&read_end, &write_end));
 	TRY(spawn_gdb(d, cfg, write_end, &gdb));
 	close(steal_fd(&write_end));
 	while (open) {

@@ -89,14 +89,13 @@ static void ignore_signals(void)
 /* *ret is our end of the pipe: to read from for push, to write to for pull. */
 static struct err *start_local(const struct local *l, struct process *p, int *ret)
 {
-	int fds[2], ours, theirs;
+	int read_fd, write_fd, ours, theirs;
 	struct err *e;
 	bool child;
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return err_os(errno, "make a pipe");
-	ours = fds[l->pull];
-	theirs = fds[!l->pull];
+	TRY(process_pipe(&read_fd, &write_fd));
+	ours = l->pull ? write_fd : read_fd;
+	theirs = l->pull ? read_fd : write_fd;
 	e = process_fork(false, p, &child);
 	if (!e && child) {
 		close(ours);

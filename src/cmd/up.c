@@ -119,24 +119,23 @@ static __attribute__((noreturn)) void run_keeper(const char *tmux, const char *f
 
 static struct err *start_keeper(struct up *u, const char *tmux)
 {
-	int pipefd[2];
+	int read_fd, write_fd;
 	bool child;
 
-	if (pipe2(pipefd, O_CLOEXEC) < 0)
-		return err_os(errno, "make a pipe");
+	TRY(process_pipe(&read_fd, &write_fd));
 	struct err *e = process_fork(false, &u->keeper, &child);
 
 	if (e) {
-		close(pipefd[0]);
-		close(pipefd[1]);
+		close(read_fd);
+		close(write_fd);
 		return e;
 	}
 	if (child) {
-		close(pipefd[1]);
-		run_keeper(tmux, u->folder, pipefd[0]);
+		close(write_fd);
+		run_keeper(tmux, u->folder, read_fd);
 	}
-	close(pipefd[0]);
-	u->keeper_fd = pipefd[1];
+	close(read_fd);
+	u->keeper_fd = write_fd;
 	return NULL;
 }
 

@@ -67,17 +67,10 @@ static struct err *run_qemu(const struct strv *argv, struct buf *messages, int *
 	_cleanup_(close) int keys = -1, hold = -1, err_read = -1, err_write = -1;
 	_cleanup_(close) int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct process_options o = PROCESS_OPTIONS_INIT;
-	int fds[2];
 	struct err *e;
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return err_os(errno, "make a pipe");
-	keys = fds[0];
-	hold = fds[1];
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return err_os(errno, "make a pipe");
-	err_read = fds[0];
-	err_write = fds[1];
+	TRY(process_pipe(&keys, &hold));
+	TRY(process_pipe(&err_read, &err_write));
 	TRY(write_all(hold, end, strlen(end)));
 	o.argv = (const char *const *)argv->v;
 	o.stdin_fd = keys;

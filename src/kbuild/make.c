@@ -88,17 +88,10 @@ static struct err *start(struct run *r, const struct strv *argv, int *ret_alive)
 	_cleanup_(close) int output_read = -1, output_write = -1, alive_read = -1, alive_write = -1;
 	_cleanup_(close) int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	struct process_options o = PROCESS_OPTIONS_INIT;
-	int pipefd[2];
 	bool child;
 
-	if (pipe2(pipefd, O_CLOEXEC) < 0)
-		return err_os(errno, "make a pipe");
-	output_read = pipefd[0];
-	output_write = pipefd[1];
-	if (pipe2(pipefd, O_CLOEXEC) < 0)
-		return err_os(errno, "make a pipe");
-	alive_read = pipefd[0];
-	alive_write = pipefd[1];
+	TRY(process_pipe(&output_read, &output_write));
+	TRY(process_pipe(&alive_read, &alive_write));
 	set_nonblock(output_read, true);
 	o.argv = (const char *const *)argv->v;
 	o.env = r->make->env;

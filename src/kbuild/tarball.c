@@ -241,7 +241,7 @@ static struct err *run_tar(const char *path, const char *folder)
 	_cleanup_(close) int file = open(path, O_RDONLY | O_CLOEXEC), ours = -1, theirs = -1;
 	static const char *const env[] = { "LC_ALL=C", "TAR_OPTIONS", "XZ_OPT", "GZIP", "TAPE", NULL };
 	struct process_options o = PROCESS_OPTIONS_INIT;
-	int pipefd[2], status;
+	int status;
 
 	if (file < 0)
 		return err_os(errno, "open %s", path);
@@ -249,10 +249,7 @@ static struct err *run_tar(const char *path, const char *folder)
 						   "--file=-", "--directory", folder, NULL });
 	if (c && c->flag)
 		strv_add(&argv, c->flag);
-	if (pipe2(pipefd, O_CLOEXEC) < 0)
-		return err_os(errno, "make a pipe");
-	ours = pipefd[0];
-	theirs = pipefd[1];
+	TRY(process_pipe(&ours, &theirs));
 	set_nonblock(ours, true);
 	o.argv = (const char *const *)argv.v;
 	o.env = env;

@@ -237,14 +237,10 @@ static struct err *on_server_end(struct loop_source *source, int fd, short reven
 static struct err *start_server(struct debugport *d, int client_fd)
 {
 	_cleanup_(close) int stub_fd = -1, word_fd = -1, told_fd = -1;
-	int word[2];
 	bool child;
 
 	TRY(sock_connect_at(rundir_fd(d->rundir), "stub.sock", &stub_fd));
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, word) < 0)
-		return err_os(errno, "make a socket pair");
-	told_fd = word[0];
-	word_fd = word[1];
+	TRY(sock_pair(&word_fd, &told_fd));
 	TRY(process_fork(true, &d->server, &child));
 	if (child)
 		run_server(d, client_fd, stub_fd, told_fd);

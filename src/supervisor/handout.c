@@ -7,6 +7,7 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/sock.h"
 #include "supervisor/state.h"
 
@@ -30,18 +31,17 @@ static struct json_object *dump_name(const char *key, const char *name)
 static struct err *create(struct supervisor *s, struct handout **ret, int *ret_read_fd)
 {
 	struct handout *h;
-	int fds[2];
+	int read_fd, write_fd;
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return err_os(errno, "make a pipe");
-	set_nonblock(fds[1], true);
+	TRY(process_pipe(&read_fd, &write_fd));
+	set_nonblock(write_fd, true);
 	h = xcalloc(1, sizeof(*h));
 	h->s = s;
-	h->fd = fds[1];
+	h->fd = write_fd;
 	h->next = s->handouts;
 	s->handouts = h;
 	*ret = h;
-	*ret_read_fd = fds[0];
+	*ret_read_fd = read_fd;
 	return NULL;
 }
 
@@ -121,17 +121,13 @@ struct err *handout_dump(struct supervisor *s, int *ret)
 {
 	_cleanup_(close) int ours = -1, theirs = -1;
 	struct json_object *arguments;
-	int fds[2];
 
 	if (s->dumping)
 		return err_create(ERR_OS, "a dump of this VM is under way already");
 	if (!s->qmp || s->outcome != OUTCOME_NONE)
 		return err_create(ERR_CLOSED, "the VM is about to end");
 	/* QEMU writes to it as to a file: its end has to block. */
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return err_os(errno, "make a pipe");
-	ours = fds[0];
-	theirs = fds[1];
+	TRY(process_pipe(&ours, &theirs));
 	TRY(qmp_send_fd(s->qmp, DUMP_FD, theirs));
 	arguments = dump_name("protocol", "fd:" DUMP_FD);
 	json_object_object_add(arguments, "paging", json_object_new_boolean(false));

@@ -65,15 +65,10 @@ static struct err *make_fifo(int dir_fd, const char *name, int *ret)
 
 static struct err *make_channels(struct qemu *q, struct theirs *t)
 {
-	int pipefd[2];
-
 	TRY(sock_pair(&q->qmp_fd, &t->qmp));
 	TRY(sock_pair(&q->hmp_fd, &t->hmp));
 	TRY(sock_pair(&q->init_fd, &t->init));
-	if (pipe2(pipefd, O_CLOEXEC) < 0)
-		return err_os(errno, "make a pipe");
-	q->stderr_fd = pipefd[0];
-	t->stderr_fd = pipefd[1];
+	TRY(process_pipe(&q->stderr_fd, &t->stderr_fd));
 	set_nonblock(q->stderr_fd, true);
 	return NULL;
 }

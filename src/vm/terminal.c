@@ -82,24 +82,23 @@ static __attribute__((noreturn)) void run_guard(const struct terminal *t, int pi
 
 static struct err *start_guard(struct terminal *t)
 {
-	int pipefd[2];
+	int read_fd, write_fd;
 	struct err *e;
 	bool child;
 
-	if (pipe2(pipefd, O_CLOEXEC) < 0)
-		return err_os(errno, "make a pipe");
+	TRY(process_pipe(&read_fd, &write_fd));
 	e = process_fork(false, &t->guard, &child);
 	if (!e && child) {
-		close(pipefd[1]);
+		close(write_fd);
 		/* All else that we inherited would keep others waiting for its end. */
-		process_keep_only((const int[]){ pipefd[0], t->in }, 2);
-		run_guard(t, pipefd[0]);
+		process_keep_only((const int[]){ read_fd, t->in }, 2);
+		run_guard(t, read_fd);
 	}
-	close(pipefd[0]);
+	close(read_fd);
 	if (e)
-		close(pipefd[1]);
+		close(write_fd);
 	else
-		t->guard_fd = pipefd[1];
+		t->guard_fd = write_fd;
 	return e;
 }
 
