@@ -1,0 +1,30 @@
+/*
+ * What knows about Linux, put on top of a target: modules as libraries, tasks as threads, where the kernel lies. It works from
+ * the guest's memory and vmlinux; the target beneath is asked for nothing that it can't do for any debugger.
+ *
+ * Whatever goes wrong here costs what it would have added, with one message; debugging goes on without.
+ */
+#pragma once
+
+#include "kernel/kernel.h"
+#include "kernel/module.h"
+#include "target/target.h"
+
+struct linux_params {
+	struct mem *mem;      /* the guest's RAM; handed over */
+	const char *build_id; /* hexadecimal; strings are copied */
+	const char *vmlinux;  /* NULL: not known */
+	/* Called once, when something is to be known of the kernel. Errors as layout_load(). */
+	struct err *(*facts)(void *user, struct layout_answer ret[KERNEL_FACTS_N]);
+	/*
+	 * The file on the host that the module came from, *ret; NULL if there is none. *ret_stale: one of that name, in *ret, but
+	 * not the one that was loaded.
+	 */
+	struct err *(*module_file)(void *user, const struct module *m, char **ret, bool *ret_stale);
+	/* The commands of `monitor` that look at the kernel. *ret_known is false if there is none of that name. */
+	struct err *(*monitor)(void *user, const char *line, target_output output, void *output_user, bool *ret_known);
+	void *user;
+};
+
+/* Puts it on top of beneath, which it owns from then on. */
+struct target *linux_target_create(const struct linux_params *params, struct target *beneath);
