@@ -1,0 +1,334 @@
+/*
+ * Theory of operation.
+ *
+ * Breakpoints. A debugger removes its breakpoints at each stop and puts them back before it goes on; between the two lies nothing
+ * that they could harm, since memory is read without them. So one that isn't wanted any more stays planted until the machine
+ * runs. While one CPU executes one instruction, TCG looks at no breakpoint at all (QEMU, check_for_breakpoints()), so that
+ * stepping past them costs no packets. KVM's are instructions in memory, and must not be in the way.
+ *
+ * Going past a breakpoint. `vCont;c` on one hits it at once, and for ever. So the CPU that is at one is stepped first, alone,
+ * and when the stub has told of that the rest follows. An interrupt meanwhile is not lost: either QEMU stops for it, or the
+ * step was done before, and then it doesn't go on.
+ *
+ * A stub whose machine runs takes any byte for the wish to stop (rsp/client.h holds that).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "target/qemu_private.h"
+
+/* GDB's numbers (include/gdb/signals.def), which the stub uses. SIGQUIT is the guest's reset, and nothing else. */
+enum { GDB_SIGINT = 2, GDB_SIGQUIT = 3, GDB_SIGTRAP = 5 };
+
+/* --- Breakpoints --- */
+
+static struct err *ask_stub(struct qemu_target *q, char what, const struct brk *k)
+{
+	_cleanup_(buf_deinit) struct buf reply = BUF_INIT;
+
+	return qemu_ask(q, ERR_FAULT, &reply, "%c%d,%llx,%llx", what, (int)k->kind, (unsigned long long)k->address,
+			(unsigned long long)k->size);
+}
+
+static struct err *plant(struct qemu_target *q, struct brk *k)
+{
+	struct err *e;
+	size_t got;
+
+	k->has_original = false;
+	if (q->params.patches_memory && k->kind == TARGET_BREAK_SOFTWARE) {
+		e = qemu_read_memory(&q->target, 1, k->address, &k->original, 1, &got);
+		k->has_original = !e;
+		err_ignore(e);
+	}
+	TRY(ask_stub(q, 'Z', k));
+	k->planted = true;
+	return NULL;
+}
+
+static struct err *unplant(struct qemu_target *q, struct brk *k)
+{
+	TRY(ask_stub(q, 'z', k));
+	k->planted = false;
+	return NULL;
+}
+
+struct err *qemu_insert(struct target *t, enum target_break kind, uint64_t address, uint64_t size)
+{
+	struct qemu_target *q = qemu_target(t);
+	struct brk *k = breaks_find(&q->breaks, kind, address, size);
+
+	if (!k)
+		k = breaks_add(&q->breaks, kind, address, size);
+	if (!k)
+		return err_create(ERR_UNSUPPORTED, "there are too many breakpoints");
+	if (!k->planted) {
+		struct err *e = plant(q, k);
+
+		if (e) {
+			breaks_drop(&q->breaks, k);
+			return e;
+		}
+	}
+	k->wanted++;
+	return NULL;
+}
+
+struct err *qemu_remove(struct target *t, enum target_break kind, uint64_t address, uint64_t size)
+{
+	struct brk *k = breaks_find(&qemu_target(t)->breaks, kind, address, size);
+
+	if (!k || !k->wanted)
+		return err_create(ERR_NOT_FOUND, "there is no breakpoint at 0x%llx", (unsigned long long)address);
+	k->wanted--;
+	return NULL;
+}
+
+static bool is_breakpoint(const struct brk *k)
+{
+	return k->kind == TARGET_BREAK_SOFTWARE || k->kind == TARGET_BREAK_HARDWARE;
+}
+
+struct err *qemu_unplant_within(struct qemu_target *q, uint64_t address, size_t len)
+{
+	for (size_t i = 0; i < q->breaks.n; i++) {
+		struct brk *k = &q->breaks.v[i];
+
+		if (k->planted && k->kind == TARGET_BREAK_SOFTWARE && k->address - address < len)
+			TRY(unplant(q, k));
+	}
+	return NULL;
+}
+
+/* Plants what is wanted and not planted, and the reverse where it would matter. */
+static struct err *settle_breakpoints(struct qemu_target *q, const struct target_resume *how)
+{
+	bool ignored = how->step && !how->others && !q->params.patches_memory;
+
+	for (size_t i = q->breaks.n; i-- > 0;) {
+		struct brk *k = &q->breaks.v[i];
+
+		if (k->wanted && !k->planted)
+			TRY(plant(q, k));
+		if (k->wanted || (ignored && is_breakpoint(k)))
+			continue;
+		if (k->planted)
+			TRY(unplant(q, k));
+		breaks_drop(&q->breaks, k);
+	}
+	return NULL;
+}
+
+/* --- Running --- */
+
+static struct err *send_resume(struct qemu_target *q, const struct target_resume *how)
+{
+	_cleanup_(buf_deinit) struct buf request = BUF_INIT;
+
+	buf_puts(&request, "vCont");
+	if (how->step)
+		buf_printf(&request, ";s:%x", how->step);
+	if (!how->step || how->others)
+		buf_puts(&request, ";c");
+	q->how = *how;
+	return rsp_client_send(q->stub, request.data, request.len);
+}
+
+/* One step of this CPU, and then on as `then` says. */
+static struct err *step_over(struct qemu_target *q, uint32_t thread, const struct target_resume *then)
+{
+	q->then = *then;
+	q->then.over = 0;
+	TRY(send_resume(q, &(struct target_resume){ .step = thread }));
+	q->state = QEMU_STEPS_OVER;
+	return NULL;
+}
+
+static struct err *check_cpu(const struct qemu_target *q, uint32_t thread)
+{
+	if (thread > q->cpus)
+		return err_create(ERR_NOT_FOUND, "there is no CPU with the thread number %u", thread);
+	return NULL;
+}
+
+/* Whether it is at a planted breakpoint; *ret is where. Under KVM that is unplanted, since it would be executed. */
+static struct err *is_at_breakpoint(struct qemu_target *q, uint32_t thread, uint64_t *ret, bool *ret_is)
+{
+	const struct brk *k;
+
+	TRY(qemu_program_counter(&q->target, thread, ret));
+	k = breaks_planted_at(&q->breaks, *ret);
+	*ret_is = k != NULL;
+	if (k && q->params.patches_memory && k->kind == TARGET_BREAK_SOFTWARE)
+		return qemu_unplant_within(q, *ret, 1);
+	return NULL;
+}
+
+struct err *qemu_resume(struct target *t, const struct target_resume *how)
+{
+	struct qemu_target *q = qemu_target(t);
+	bool over = false;
+
+	TRY(check_cpu(q, how->step));
+	TRY(check_cpu(q, how->over));
+	TRY(settle_breakpoints(q, how));
+	/* A step is past it by itself, but for those in memory. */
+	if (how->over && (how->over != how->step || q->params.patches_memory))
+		TRY(is_at_breakpoint(q, how->over, &q->over_address, &over));
+	qemu_forget_registers(q);
+	q->interrupted = false;
+	if (over && how->over != how->step)
+		return step_over(q, how->over, how);
+	TRY(send_resume(q, how));
+	q->state = QEMU_RUNS;
+	return NULL;
+}
+
+struct err *qemu_interrupt(struct target *t)
+{
+	struct qemu_target *q = qemu_target(t);
+
+	if (q->state == QEMU_STANDS || q->interrupted)
+		return NULL;
+	q->interrupted = true;
+	return rsp_client_interrupt(q->stub);
+}
+
+/* --- Stops --- */
+
+/* What a T packet says behind its signal: key:value; pairs. */
+static struct err *read_pairs(struct rsp_reader *r, struct target_event *ret)
+{
+	static const struct {
+		const char *key;
+		enum target_break watch;
+	} watches[] = {
+		{ "watch", TARGET_WATCH_WRITE },
+		{ "rwatch", TARGET_WATCH_READ },
+		{ "awatch", TARGET_WATCH_ACCESS },
+	};
+	struct rsp_reader pair;
+
+	while (rsp_read_field(r, ';', &pair)) {
+		struct rsp_reader key;
+		struct rsp_thread thread;
+
+		if (!rsp_read_field(&pair, ':', &key))
+			continue;
+		if (rsp_rest_is(&key, "thread") && rsp_read_thread(&pair, &thread) && thread.tid > 0 &&
+		    thread.tid <= TARGET_CPUS_MAX)
+			ret->thread = (uint32_t)thread.tid;
+		for (size_t i = 0; i < ARRAY_SIZE(watches); i++) {
+			if (rsp_rest_is(&key, watches[i].key) && rsp_read_hex(&pair, &ret->address)) {
+				ret->reason = TARGET_REASON_WATCH;
+				ret->watch = watches[i].watch;
+			}
+		}
+	}
+	return NULL;
+}
+
+static struct err *understand(struct qemu_target *q, const struct buf *reply, struct target_event *ret)
+{
+	struct rsp_reader r = rsp_reader_on(reply->data, reply->len);
+	char kind = reply->len ? reply->data[0] : '\0';
+	uint8_t number;
+
+	if (!kind || !strchr("TSWX", kind) || !rsp_read_char(&r, kind) || !rsp_read_hex_bytes(&r, &number, 1))
+		return err_create(ERR_BAD_DATA, "QEMU's stub made no sense when the machine stopped: '%.*s'",
+				  (int)MIN(reply->len, (size_t)40), buf_str(reply));
+	if (kind == 'W' || kind == 'X') {
+		ret->kind = TARGET_EVENT_EXITED;
+		ret->status = number;
+		return NULL;
+	}
+	ret->kind = TARGET_EVENT_STOP;
+	ret->signo = number;
+	ret->thread = q->how.step ? q->how.step : 1;
+	TRY(read_pairs(&r, ret));
+	return check_cpu(q, ret->thread);
+}
+
+/* The step past a breakpoint is done, and nothing else has happened. */
+static bool has_stepped_over(const struct qemu_target *q, const struct target_event *e)
+{
+	return q->state == QEMU_STEPS_OVER && e->kind == TARGET_EVENT_STOP && e->signo == GDB_SIGTRAP &&
+	       e->reason == TARGET_REASON_SIGNAL && e->thread == q->how.step;
+}
+
+static struct err *find_reason(struct qemu_target *q, struct target_event *e)
+{
+	uint64_t pc;
+
+	if (e->kind != TARGET_EVENT_STOP || e->reason != TARGET_REASON_SIGNAL)
+		return NULL;
+	if (e->signo == GDB_SIGQUIT) {
+		e->reason = TARGET_REASON_RESET;
+	} else if (e->signo == GDB_SIGTRAP && e->thread != q->how.step) {
+		TRY(qemu_program_counter(&q->target, e->thread, &pc));
+		if (breaks_planted_at(&q->breaks, pc))
+			e->reason = TARGET_REASON_BREAKPOINT;
+	}
+	return NULL;
+}
+
+/* The machine begins anew: what was in its memory is gone. TCG's marks beside it stay. */
+static void forget_patches(struct qemu_target *q)
+{
+	for (size_t i = 0; q->params.patches_memory && i < q->breaks.n; i++) {
+		struct brk *k = &q->breaks.v[i];
+		struct err *e = k->planted && k->kind == TARGET_BREAK_SOFTWARE ? unplant(q, k) : NULL;
+
+		/* The stub may fail to put the old byte back, where there is no memory any more; then it is gone, too. */
+		err_ignore(e);
+		k->planted = k->planted && k->kind != TARGET_BREAK_SOFTWARE;
+	}
+}
+
+static struct err *go_on_after_step(struct qemu_target *q)
+{
+	struct target_resume then = q->then;
+
+	/* Under KVM the breakpoint has to be planted again. */
+	if (q->params.patches_memory)
+		TRY(settle_breakpoints(q, &then));
+	TRY(send_resume(q, &then));
+	q->state = QEMU_RUNS;
+	return NULL;
+}
+
+struct err *qemu_next_event(struct target *t, struct target_event *ret)
+{
+	_cleanup_(buf_deinit) struct buf reply = BUF_INIT;
+	struct qemu_target *q = qemu_target(t);
+	struct target_event e = TARGET_EVENT_INIT;
+	bool got;
+
+	for (;;) {
+		TRY(rsp_client_poll(q->stub, &got, &reply));
+		if (!got) {
+			*ret = e;
+			return NULL;
+		}
+		/* It stands still, and says so again: somebody else stopped it, or wanted to. */
+		if (q->state == QEMU_STANDS || rsp_is_output(reply.data, reply.len))
+			continue;
+		TRY(understand(q, &reply, &e));
+		if (!has_stepped_over(q, &e))
+			break;
+		if (q->interrupted) {
+			e.signo = GDB_SIGINT;
+			break;
+		}
+		TRY(go_on_after_step(q));
+		e = (struct target_event)TARGET_EVENT_INIT;
+	}
+	q->state = QEMU_STANDS;
+	qemu_forget_registers(q);
+	TRY(find_reason(q, &e));
+	if (e.reason == TARGET_REASON_RESET)
+		forget_patches(q);
+	*ret = e;
+	return NULL;
+}
