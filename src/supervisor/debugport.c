@@ -198,16 +198,16 @@ void debugport_reset_done(const struct debugport *d)
 		(void)!send(d->word_fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* In the server process: keeps its three descriptors and stderr, and nothing else of the supervisor's. */
-static __attribute__((noreturn)) void run_server(const struct debugport *d, int client_fd, int stub_fd, int word_fd)
+/* In the server process: keeps its descriptors and stderr, and nothing else of the supervisor's. */
+static __attribute__((noreturn)) void run_server(const struct debugport *d, const struct debugport_session *session)
 {
-	const int keep[] = { STDERR_FILENO, client_fd, stub_fd, word_fd };
+	const int keep[] = { STDERR_FILENO, session->client_fd, session->stub_fd, session->word_fd, session->ram_fd };
 	struct err *e;
 
 	/* The supervisor's console is not ours to write to. */
 	log_set_sink(NULL, NULL);
 	process_keep_only(keep, ARRAY_SIZE(keep));
-	e = d->callbacks->serve(client_fd, stub_fd, word_fd);
+	e = d->callbacks->serve(session, d->callbacks->serve_user);
 	if (e)
 		log_warn("debug session: %s", err_message(e));
 	err_destroy(e);
@@ -236,14 +236,16 @@ static struct err *on_server_end(struct loop_source *source, int fd, short reven
 
 static struct err *start_server(struct debugport *d, int client_fd)
 {
-	_cleanup_(close) int stub_fd = -1, word_fd = -1, told_fd = -1;
+	_cleanup_(close) int stub_fd = -1, word_fd = -1, told_fd = -1, ram_fd = -1;
 	bool child;
 
 	TRY(sock_connect_at(rundir_fd(d->rundir), "stub.sock", &stub_fd));
 	TRY(sock_pair(&word_fd, &told_fd));
+	if (d->callbacks->ram)
+		ram_fd = d->callbacks->ram(d->user);
 	TRY(process_fork(true, &d->server, &child));
 	if (child)
-		run_server(d, client_fd, stub_fd, told_fd);
+		run_server(d, &(struct debugport_session){ client_fd, stub_fd, told_fd, ram_fd });
 	d->word_fd = steal_fd(&word_fd);
 	d->server_source = loop_add_fd(d->loop, d->server.pidfd, POLLIN, on_server_end, d);
 	return NULL;

@@ -14,15 +14,26 @@
 #include "base/loop.h"
 #include "supervisor/rundir.h"
 
-/* What a server process does: blocks until the session is over. word_fd: see debugport_reset_done(). */
-typedef struct err *(*debugport_serve)(int client_fd, int stub_fd, int word_fd);
+/* What a server process has; all of it stays the caller's. */
+struct debugport_session {
+	int client_fd;
+	int stub_fd;
+	int word_fd; /* see debugport_reset_done() */
+	int ram_fd;  /* the guest's memory, to be read; -1: it isn't to be had */
+};
+
+/* What a server process does: blocks until the session is over. */
+typedef struct err *(*debugport_serve)(const struct debugport_session *session, void *user);
 
 struct debugport_callbacks {
 	/* A client has spoken: stop the VM, then call debugport_vm_stopped(). */
 	void (*stop_vm)(void *user);
 	/* The client is gone, or could not be served; the VM is as that left it. */
 	void (*client_gone)(void *user);
+	/* A descriptor of the guest's memory, which the server process gets; -1: none. May be NULL. */
+	int (*ram)(void *user);
 	debugport_serve serve;
+	void *serve_user;
 };
 
 struct debugport;

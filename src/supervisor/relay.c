@@ -126,15 +126,16 @@ static const struct stream_callbacks stub_callbacks = {
 	.drained = on_drained,
 };
 
-struct err *relay_run(int client_fd, int stub_fd, int word_fd)
+struct err *relay_run(const struct debugport_session *session, void *user)
 {
 	_cleanup_(loop_destroy) struct loop *loop = loop_create();
 	struct relay r = { .loop = loop };
 	struct err *e;
 
-	r.sides[0] = stream_create(loop, dup(client_fd), false, &client_callbacks, &r);
-	r.sides[1] = stream_create(loop, dup(stub_fd), false, &stub_callbacks, &r);
-	r.word = loop_add_fd(loop, word_fd, POLLIN, on_word, &r);
+	(void)user;
+	r.sides[0] = stream_create(loop, dup(session->client_fd), false, &client_callbacks, &r);
+	r.sides[1] = stream_create(loop, dup(session->stub_fd), false, &stub_callbacks, &r);
+	r.word = loop_add_fd(loop, session->word_fd, POLLIN, on_word, &r);
 	e = loop_run(loop);
 	loop_remove(r.word);
 	stream_destroy(r.sides[0]);

@@ -198,6 +198,18 @@ static struct err *on_state_left(struct json_object *value, const char *error, v
 	return NULL;
 }
 
+static int ram_for_server(void *user)
+{
+	struct supervisor *s = user;
+	int fd = -1;
+	struct err *e = qemu_ram_readonly(&s->qemu, &fd);
+
+	if (e)
+		log_warn("a debugger reads memory slowly: %s", err_message(e));
+	err_ignore(e);
+	return fd;
+}
+
 /* What the debugger did last may still be on its way to us; QEMU's answer comes behind it. */
 static void client_gone(void *user)
 {
@@ -348,7 +360,9 @@ static struct err *set_up(struct supervisor *s)
 	TRY(agentport_create(s->loop, s->params->rundir, &s->agentport));
 	s->debugport_callbacks = (struct debugport_callbacks){ .stop_vm = stop_for_client,
 							       .client_gone = client_gone,
-							       .serve = s->params->serve };
+							       .ram = ram_for_server,
+							       .serve = s->params->serve,
+							       .serve_user = s->params->serve_user };
 	if (s->params->has_port)
 		TRY(debugport_create(s->loop, s->params->port, s->params->rundir, &s->debugport_callbacks, s,
 				     &s->debugport));

@@ -30,8 +30,9 @@ struct supervisor_params {
 	bool own_init; /* process 1 is not ktb's: asked to power off by the power button */
 	struct supervisor_patience patience;
 	bool has_port;
-	uint16_t port;             /* 0: a free one */
-	debugport_serve serve;     /* what a debug client's server process does */
+	uint16_t port;         /* 0: a free one */
+	debugport_serve serve; /* what a debug client's server process does */
+	void *serve_user;
 	struct terminal *terminal; /* NULL: in the background */
 	const char
 		*name_option; /* how the user names this VM to other commands: " --name X", "" where it need not be */

@@ -57,17 +57,16 @@ static void client_gone(void *user)
 	loop_quit(s->loop);
 }
 
-static struct err *serve_and_crash(int client_fd, int stub_fd, int word_fd)
+static struct err *serve_and_crash(const struct debugport_session *session, void *user)
 {
-	(void)word_fd;
-	(void)client_fd;
-	(void)stub_fd;
+	(void)session;
+	(void)user;
 	raise(SIGKILL);
 	return NULL;
 }
 
 /* Says what it has inherited. */
-static struct err *serve_and_tell(int client_fd, int stub_fd, int word_fd)
+static struct err *serve_and_tell(const struct debugport_session *session, void *user)
 {
 	_cleanup_(free) char *text = NULL;
 	int n = 0;
@@ -75,14 +74,19 @@ static struct err *serve_and_tell(int client_fd, int stub_fd, int word_fd)
 	for (int fd = 0; fd < 1024; fd++)
 		n += fcntl(fd, F_GETFD) >= 0;
 	text = xasprintf("%d", n);
-	(void)stub_fd;
-	(void)word_fd;
-	return write_all(client_fd, text, strlen(text));
+	(void)user;
+	return write_all(session->client_fd, text, strlen(text));
 }
 
-static const struct debugport_callbacks relaying = { stop_vm, client_gone, relay_run };
-static const struct debugport_callbacks crashing = { stop_vm, client_gone, serve_and_crash };
-static const struct debugport_callbacks telling = { stop_vm, client_gone, serve_and_tell };
+static const struct debugport_callbacks relaying = { .stop_vm = stop_vm,
+						     .client_gone = client_gone,
+						     .serve = relay_run };
+static const struct debugport_callbacks crashing = { .stop_vm = stop_vm,
+						     .client_gone = client_gone,
+						     .serve = serve_and_crash };
+static const struct debugport_callbacks telling = { .stop_vm = stop_vm,
+						    .client_gone = client_gone,
+						    .serve = serve_and_tell };
 
 static struct err *quit(struct loop_source *source, int fd, short revents, void *user)
 {

@@ -310,6 +310,14 @@ static void ram_lies_where_qemu_puts_it(void **state)
 	assert_int_equal(r[1].offset, 2 * gib);
 	assert_int_equal(vm_ram_ranges(5 * gib, r), 2);
 	assert_int_equal(r[1].size, 3 * gib);
+	/* CPUs see something else where graphics memory and firmware are. */
+	assert_int_equal(vm_ram_ranges_of_cpus(5 * gib, r), 3);
+	assert_int_equal(r[0].size, 0xa0000);
+	assert_int_equal(r[1].start, MIB);
+	assert_int_equal(r[1].offset, MIB);
+	assert_int_equal(r[1].size, 2 * gib - MIB);
+	assert_int_equal(r[2].start, 4 * gib);
+	assert_int_equal(r[2].offset, 2 * gib);
 }
 
 /* --- Notes --- */
