@@ -42,7 +42,9 @@ struct debugport {
 	struct loop_source *client_source; /* its first word is awaited */
 	struct process server;
 	struct loop_source *server_source;
-	int word_fd; /* to it; -1: none */
+	int word_fd;  /* to it; -1: none */
+	bool mending; /* the last one died; what it left is cleared away, or about to be */
+	bool goes_on; /* then the VM goes on */
 
 	bool told_busy;                    /* of the client that is served: that another one was refused */
 	uint64_t told_refusal[REFUSALS_N]; /* when the log was told of such a one last; 0: never */
@@ -214,6 +216,14 @@ static __attribute__((noreturn)) void run_server(const struct debugport *d, cons
 	_exit(0);
 }
 
+/* What a server process has planted would stop the VM for nobody, and while it is stopped for that it would stay so. */
+static void begin_mending(struct debugport *d)
+{
+	d->mending = true;
+	d->goes_on = d->callbacks->runs(d->user);
+	d->callbacks->stop_vm(d->user);
+}
+
 static struct err *on_server_end(struct loop_source *source, int fd, short revents, void *user)
 {
 	struct debugport *d = user;
@@ -229,7 +239,12 @@ static struct err *on_server_end(struct loop_source *source, int fd, short reven
 		_cleanup_(free) char *how = process_describe_status(status);
 
 		log_warn("the debug server ended: %s; the VM is as it was, and a debugger can attach again", how);
+		if (d->callbacks->runs && !d->mending) {
+			begin_mending(d);
+			return NULL;
+		}
 	}
+	d->mending = false;
 	d->callbacks->client_gone(d->user);
 	return NULL;
 }
@@ -245,7 +260,7 @@ static struct err *start_server(struct debugport *d, int client_fd)
 		ram_fd = d->callbacks->ram(d->user);
 	TRY(process_fork(true, &d->server, &child));
 	if (child)
-		run_server(d, &(struct debugport_session){ client_fd, stub_fd, told_fd, ram_fd });
+		run_server(d, &(struct debugport_session){ client_fd, d->goes_on, stub_fd, told_fd, ram_fd });
 	d->word_fd = steal_fd(&word_fd);
 	d->server_source = loop_add_fd(d->loop, d->server.pidfd, POLLIN, on_server_end, d);
 	return NULL;
@@ -256,20 +271,22 @@ void debugport_vm_stopped(struct debugport *d)
 	_cleanup_(close) int client_fd = -1;
 	struct err *e;
 
-	if (d->client_fd < 0 || d->client_source)
+	if (d->mending ? d->server.pid > 0 : d->client_fd < 0 || d->client_source)
 		return;
-	client_fd = steal_fd(&d->client_fd);
+	if (!d->mending)
+		client_fd = steal_fd(&d->client_fd);
 	e = start_server(d, client_fd);
 	if (!e)
 		return;
 	log_warn("a debugger could not be served: %s", err_message(e));
 	err_destroy(e);
+	d->mending = false;
 	d->callbacks->client_gone(d->user);
 }
 
 bool debugport_busy(const struct debugport *d)
 {
-	return (d->client_fd >= 0 && !d->client_source) || d->server.pid > 0;
+	return (d->client_fd >= 0 && !d->client_source) || d->server.pid > 0 || d->mending;
 }
 
 void debugport_hang_up(struct debugport *d)
@@ -278,6 +295,7 @@ void debugport_hang_up(struct debugport *d)
 	loop_remove(steal(&d->server_source));
 	hush(d);
 	process_deinit(&d->server);
+	d->mending = false;
 }
 
 void debugport_destroy(struct debugport *d)

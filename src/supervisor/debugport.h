@@ -16,7 +16,8 @@
 
 /* What a server process has; all of it stays the caller's. */
 struct debugport_session {
-	int client_fd;
+	int client_fd; /* -1: none; only what a server process that died has left in the stub is to be cleared away */
+	bool goes_on;  /* without a client: the VM ran until it was stopped for this, and goes on afterwards */
 	int stub_fd;
 	int word_fd; /* see debugport_reset_done() */
 	int ram_fd;  /* the guest's memory, to be read; -1: it isn't to be had */
@@ -30,6 +31,11 @@ struct debugport_callbacks {
 	void (*stop_vm)(void *user);
 	/* The client is gone, or could not be served; the VM is as that left it. */
 	void (*client_gone)(void *user);
+	/*
+	 * Whether the VM runs, for what is to be done when a server process died. NULL: nothing, and the breakpoints that it had
+	 * planted stay.
+	 */
+	bool (*runs)(void *user);
 	/* A descriptor of the guest's memory, which the server process gets; -1: none. May be NULL. */
 	int (*ram)(void *user);
 	debugport_serve serve;

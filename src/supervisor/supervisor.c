@@ -198,6 +198,13 @@ static struct err *on_state_left(struct json_object *value, const char *error, v
 	return NULL;
 }
 
+static bool is_running(void *user)
+{
+	const struct supervisor *s = user;
+
+	return s->running;
+}
+
 static int ram_for_server(void *user)
 {
 	struct supervisor *s = user;
@@ -360,6 +367,7 @@ static struct err *set_up(struct supervisor *s)
 	TRY(agentport_create(s->loop, s->params->rundir, &s->agentport));
 	s->debugport_callbacks = (struct debugport_callbacks){ .stop_vm = stop_for_client,
 							       .client_gone = client_gone,
+							       .runs = s->params->serve_mends ? is_running : NULL,
 							       .ram = ram_for_server,
 							       .serve = s->params->serve,
 							       .serve_user = s->params->serve_user };

@@ -32,6 +32,7 @@ struct supervisor_params {
 	bool has_port;
 	uint16_t port;         /* 0: a free one */
 	debugport_serve serve; /* what a debug client's server process does */
+	bool serve_mends;      /* ... and can clear away what another one has left */
 	void *serve_user;
 	struct terminal *terminal; /* NULL: in the background */
 	const char

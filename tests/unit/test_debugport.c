@@ -65,6 +65,22 @@ static struct err *serve_and_crash(const struct debugport_session *session, void
 	return NULL;
 }
 
+/* The one that comes after it tells the stub what it is for. */
+static struct err *serve_and_crash_or_mend(const struct debugport_session *session, void *user)
+{
+	const char *text = session->goes_on ? "goes on" : "stays";
+
+	if (session->client_fd >= 0)
+		return serve_and_crash(session, user);
+	return write_all(session->stub_fd, text, strlen(text));
+}
+
+static bool runs(void *user)
+{
+	(void)user;
+	return true;
+}
+
 /* Says what it has inherited. */
 static struct err *serve_and_tell(const struct debugport_session *session, void *user)
 {
@@ -84,6 +100,9 @@ static const struct debugport_callbacks relaying = { .stop_vm = stop_vm,
 static const struct debugport_callbacks crashing = { .stop_vm = stop_vm,
 						     .client_gone = client_gone,
 						     .serve = serve_and_crash };
+static const struct debugport_callbacks mending = {
+	.stop_vm = stop_vm, .client_gone = client_gone, .runs = runs, .serve = serve_and_crash_or_mend
+};
 static const struct debugport_callbacks telling = { .stop_vm = stop_vm,
 						    .client_gone = client_gone,
 						    .serve = serve_and_tell };
@@ -449,6 +468,24 @@ static void a_server_that_crashes_costs_the_session_only(void **state)
 	assert_false(debugport_busy(s->port));
 }
 
+static void what_a_crashed_server_leaves_is_cleared_away(void **state)
+{
+	struct setup *s = *state;
+	_cleanup_(close) int client = -1, crashed = -1;
+
+	open_port(s, &mending);
+	client = dial(s);
+	say(client, "+");
+	run_until(s, &s->gone, 1);
+	expect_end(client);
+	assert_int_equal(s->stops, 2);
+	assert_false(debugport_busy(s->port));
+	crashed = accept4(s->stub_listener, NULL, NULL, SOCK_CLOEXEC);
+	s->stub = accept4(s->stub_listener, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(crashed >= 0 && s->stub >= 0);
+	expect(s->stub, "goes on");
+}
+
 static void without_a_stub_the_client_is_told_by_the_end(void **state)
 {
 	struct setup *s = *state;
@@ -514,6 +551,7 @@ int main(void)
 		WITH_STUB(a_stub_that_ends_ends_the_session),
 		WITH_STUB(hanging_up),
 		WITH_STUB(a_server_that_crashes_costs_the_session_only),
+		WITH_STUB(what_a_crashed_server_leaves_is_cleared_away),
 		WITH_STUB(without_a_stub_the_client_is_told_by_the_end),
 		WITH_STUB(the_server_inherits_no_more_than_it_needs),
 		WITH_STUB(a_port_in_use_names_its_owner),
