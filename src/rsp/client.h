@@ -55,7 +55,7 @@ struct err *rsp_client_send(struct rsp_client *c, const void *request, size_t le
  */
 struct err *rsp_client_poll(struct rsp_client *c, bool *ret_got, struct buf *ret) err_must_check;
 
-/* Asks for the guest to be stopped; the stop reply comes by rsp_client_poll(). ERR_CLOSED. */
+/* Asks for the guest to be stopped, if it runs; the stop reply comes by rsp_client_poll(). ERR_CLOSED. */
 struct err *rsp_client_interrupt(struct rsp_client *c) err_must_check;
 
 /* Between rsp_client_send() and the stop reply. */

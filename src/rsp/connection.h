@@ -86,7 +86,7 @@ enum rsp_conn_event {
 
 /*
  * The next event. `*ret`, written for RSP_CONN_PACKET and RSP_CONN_NOTIFICATION, is the payload, valid until the next
- * call for this connection. There is none as long as the other side lets more than RSP_PENDING_HOLD wait.
+ * call of this function. There is none as long as the other side lets more than RSP_PENDING_HOLD wait.
  */
 enum rsp_conn_event rsp_conn_next(struct rsp_conn *c, struct rsp_reader *ret);
 

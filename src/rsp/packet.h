@@ -38,9 +38,8 @@ enum rsp_event {
 enum rsp_decoder_state {
 	RSP_OUTSIDE,
 	RSP_BODY,
-	RSP_ESCAPED, /* behind } */
-	RSP_RUN,     /* behind * */
-	RSP_SUM,     /* behind # */
+	RSP_RUN, /* behind * */
+	RSP_SUM, /* behind # */
 };
 
 /*
@@ -56,11 +55,10 @@ struct rsp_decoder {
 	struct buf payload; /* of the last packet or notification; valid until the next call */
 
 	enum rsp_decoder_state state;
-	bool notification, damaged, too_long;
+	bool notification, escaped, damaged, too_long;
 	unsigned char sum;
-	unsigned char last; /* as it came: what a run length repeats */
-	unsigned char digits[2];
-	unsigned int n_digits;
+	char digit; /* the first of the sum's, or 0 */
+	int last;   /* the last byte as it came, which a run length repeats; -1: none yet */
 };
 
 #define RSP_DECODER_INIT(max)                                                                                          \

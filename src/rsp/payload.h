@@ -51,6 +51,8 @@ bool rsp_rest_is(const struct rsp_reader *r, const char *text) rsp_must_check;
  */
 bool rsp_read_field(struct rsp_reader *r, char c, struct rsp_reader *ret) rsp_must_check;
 
+/* What a digit, of either case, stands for; -1: it is none. */
+int rsp_hex_digit(char c);
 /* A number in hexadecimal digits, the highest first. False: there is no digit, or the number is above 2^64 - 1. */
 bool rsp_read_hex(struct rsp_reader *r, uint64_t *ret) rsp_must_check;
 /* The same in decimal digits. */

@@ -20,7 +20,7 @@
  *	^C		an interrupt (0x03)
  *	!sum  !long	a packet that came damaged; that was longer than allowed
  *
- * One space is between each. A payload is as it was meant: without escapes and run lengths of the protocol. A byte that is
+ * One space is between each, and each line ends in a newline. A payload is as it was meant: without escapes and run lengths of the protocol. A byte that is
  * not printable ASCII is written as \xNN, so is a space at the end of a line, and a backslash as two.
  */
 #pragma once
