@@ -85,7 +85,9 @@ static struct err *offsets(struct target *t, uint64_t *ret)
 
 	if (!k)
 		return err_create(ERR_NOT_FOUND, "where the kernel lies is not known yet");
-	*ret = kernel_slide(k);
+	if (!kernel_slide(k))
+		return err_create(ERR_NOT_FOUND, "the kernel lies where it was linked to");
+	*ret = kernel_image_base(k) + kernel_phys(k);
 	return NULL;
 }
 

@@ -220,7 +220,7 @@ struct err *target_monitor(struct target *t, uint32_t thread, const char *line, 
 struct err *target_libraries(struct target *t, struct buf *ret) err_must_check;
 /* The path of the main file. */
 struct err *target_exec_file(struct target *t, struct buf *ret) err_must_check;
-/* How far the main file lies from where it was linked to. ERR_NOT_FOUND: not known (yet). */
+/* Where the main file's first segment lies. ERR_NOT_FOUND: where it was linked to, or that isn't known (yet). */
 struct err *target_offsets(struct target *t, uint64_t *ret) err_must_check;
 
 /* *ret_n of them; static. */
