@@ -129,7 +129,9 @@ static struct err *send_resume(struct qemu_target *q, const struct target_resume
 	buf_puts(&request, "vCont");
 	if (how->step)
 		buf_printf(&request, ";s:%x", how->step);
-	if (!how->step || how->others)
+	else if (how->only)
+		buf_printf(&request, ";c:%x", how->only);
+	if ((!how->step && !how->only) || how->others)
 		buf_puts(&request, ";c");
 	q->how = *how;
 	return rsp_client_send(q->stub, request.data, request.len);
@@ -171,6 +173,7 @@ struct err *qemu_resume(struct target *t, const struct target_resume *how)
 	bool over = false;
 
 	TRY(check_cpu(q, how->step));
+	TRY(check_cpu(q, how->only));
 	TRY(check_cpu(q, how->over));
 	TRY(settle_breakpoints(q, how));
 	/* A step is past it by itself, but for those in memory. */
@@ -245,7 +248,7 @@ static struct err *understand(struct qemu_target *q, const struct buf *reply, st
 	}
 	ret->kind = TARGET_EVENT_STOP;
 	ret->signo = number;
-	ret->thread = q->how.step ? q->how.step : 1;
+	ret->thread = q->how.step ? q->how.step : q->how.only ? q->how.only : 1;
 	TRY(read_pairs(&r, ret));
 	return check_cpu(q, ret->thread);
 }

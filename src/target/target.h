@@ -71,6 +71,7 @@ DEFINE_CLEANUP_STORAGE(struct target_event, target_event_deinit);
 struct target_resume {
 	uint32_t step;      /* this CPU executes one instruction; 0: none does */
 	bool others;        /* with step: the other CPUs run meanwhile; without it all of them run */
+	uint32_t only;      /* without step: this CPU runs, and no other; 0: all of them */
 	unsigned int signo; /* 0: none */
 	/* This CPU is at a breakpoint, and goes past it; 0: none does, so that one that is at a breakpoint hits it at once. */
 	uint32_t over;
