@@ -12,6 +12,7 @@
 #include "cmd/attach.h"
 #include "cmd/build.h"
 #include "cmd/foreign.h"
+#include "cmd/serve.h"
 #include "cmd/vm_logs.h"
 #include "kbuild/configure.h"
 #include "supervisor/relay.h"
@@ -308,8 +309,11 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 	p->vm.cpus = (unsigned int)config_number(cfg, OPT_VM_CPUS);
 	p->vm.wait = config_bool(cfg, OPT_VM_WAIT);
 	p->on_panic = parse_on_panic(config_string(cfg, OPT_VM_ON_PANIC));
-	p->serve = relay_run;
 	b.record = make_record(cfg, &b);
+	b.serve = serve_create(cfg, b.record);
+	p->serve_mends = !config_bool(cfg, OPT_VM_RAW_STUB);
+	p->serve = p->serve_mends ? serve_run : relay_run;
+	p->serve_user = b.serve;
 	if (kernel.built)
 		record_built(b.record, &kernel.built->kernel);
 	else
@@ -329,6 +333,7 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 
 void boot_deinit(struct boot *b)
 {
+	serve_destroy(b->serve);
 	vm_record_destroy(b->record);
 	free(b->kernel);
 	free(b->initrd);

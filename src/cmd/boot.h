@@ -11,6 +11,7 @@
 struct boot {
 	struct supervisor_params params;
 	struct vm_record *record;
+	struct serve *serve; /* for the server processes of debug clients */
 	/* What params points into. */
 	char *kernel, *initrd, *cmdline, *name_option;
 	struct strv qemu_args;

@@ -38,10 +38,10 @@ void breaks_drop(struct breaks *b, struct brk *which)
 	*which = b->v[--b->n];
 }
 
-const struct brk *breaks_planted_at(const struct breaks *b, uint64_t address)
+struct brk *breaks_planted_at(const struct breaks *b, uint64_t address)
 {
 	for (size_t i = 0; i < b->n; i++) {
-		const struct brk *k = &b->v[i];
+		struct brk *k = &b->v[i];
 
 		if (k->address == address && k->planted &&
 		    (k->kind == TARGET_BREAK_SOFTWARE || k->kind == TARGET_BREAK_HARDWARE))

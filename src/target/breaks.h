@@ -37,7 +37,7 @@ struct brk *breaks_add(struct breaks *b, enum target_break kind, uint64_t addres
 void breaks_drop(struct breaks *b, struct brk *which);
 
 /* A breakpoint (not a watchpoint) that is planted at the address; NULL: none is. */
-const struct brk *breaks_planted_at(const struct breaks *b, uint64_t address);
+struct brk *breaks_planted_at(const struct breaks *b, uint64_t address);
 
 /* Puts the original bytes back into what was read from memory at the address, where software breakpoints are planted. */
 void breaks_hide(const struct breaks *b, uint64_t address, uint8_t *bytes, size_t len);

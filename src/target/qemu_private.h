@@ -36,7 +36,6 @@ struct qemu_target {
 	enum qemu_state state;
 	struct target_resume how;  /* since it runs */
 	struct target_resume then; /* with QEMU_STEPS_OVER */
-	uint64_t over_address;     /* the breakpoint that is stepped over */
 	bool interrupted;          /* while it ran */
 };
 

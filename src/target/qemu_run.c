@@ -36,8 +36,7 @@ static struct err *plant(struct qemu_target *q, struct brk *k)
 	struct err *e;
 	size_t got;
 
-	k->has_original = false;
-	if (q->params.patches_memory && k->kind == TARGET_BREAK_SOFTWARE) {
+	if (!k->has_original && q->params.patches_memory && k->kind == TARGET_BREAK_SOFTWARE) {
 		e = qemu_read_memory(&q->target, 1, k->address, &k->original, 1, &got);
 		k->has_original = !e;
 		err_ignore(e);
@@ -95,8 +94,12 @@ struct err *qemu_unplant_within(struct qemu_target *q, uint64_t address, size_t 
 	for (size_t i = 0; i < q->breaks.n; i++) {
 		struct brk *k = &q->breaks.v[i];
 
-		if (k->planted && k->kind == TARGET_BREAK_SOFTWARE && k->address - address < len)
+		if (k->kind != TARGET_BREAK_SOFTWARE || k->address - address >= len)
+			continue;
+		if (k->planted)
 			TRY(unplant(q, k));
+		/* It is about to be another one. */
+		k->has_original = false;
 	}
 	return NULL;
 }
@@ -154,16 +157,17 @@ static struct err *check_cpu(const struct qemu_target *q, uint32_t thread)
 	return NULL;
 }
 
-/* Whether it is at a planted breakpoint; *ret is where. Under KVM that is unplanted, since it would be executed. */
-static struct err *is_at_breakpoint(struct qemu_target *q, uint32_t thread, uint64_t *ret, bool *ret_is)
+/* Whether it is at a planted breakpoint. Under KVM that is unplanted, since it would be executed. */
+static struct err *is_at_breakpoint(struct qemu_target *q, uint32_t thread, bool *ret)
 {
-	const struct brk *k;
+	struct brk *k;
+	uint64_t pc;
 
-	TRY(qemu_program_counter(&q->target, thread, ret));
-	k = breaks_planted_at(&q->breaks, *ret);
-	*ret_is = k != NULL;
+	TRY(qemu_program_counter(&q->target, thread, &pc));
+	k = breaks_planted_at(&q->breaks, pc);
+	*ret = k != NULL;
 	if (k && q->params.patches_memory && k->kind == TARGET_BREAK_SOFTWARE)
-		return qemu_unplant_within(q, *ret, 1);
+		return unplant(q, k);
 	return NULL;
 }
 
@@ -175,10 +179,11 @@ struct err *qemu_resume(struct target *t, const struct target_resume *how)
 	TRY(check_cpu(q, how->step));
 	TRY(check_cpu(q, how->only));
 	TRY(check_cpu(q, how->over));
+	TRY(check_cpu(q, how->only));
 	TRY(settle_breakpoints(q, how));
 	/* A step is past it by itself, but for those in memory. */
 	if (how->over && (how->over != how->step || q->params.patches_memory))
-		TRY(is_at_breakpoint(q, how->over, &q->over_address, &over));
+		TRY(is_at_breakpoint(q, how->over, &over));
 	qemu_forget_registers(q);
 	q->interrupted = false;
 	if (over && how->over != how->step)
@@ -285,7 +290,8 @@ static void forget_patches(struct qemu_target *q)
 
 		/* The stub may fail to put the old byte back, where there is no memory any more; then it is gone, too. */
 		err_ignore(e);
-		k->planted = k->planted && k->kind != TARGET_BREAK_SOFTWARE;
+		if (k->kind == TARGET_BREAK_SOFTWARE)
+			k->planted = k->has_original = false;
 	}
 }
 

@@ -1,0 +1,161 @@
+#include "cmd/serve.h"
+
+#include <fcntl.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "rsp/transcript.h"
+#include "server/session.h"
+#include "target/linux.h"
+#include "target/qemu.h"
+#include "vm/ram.h"
+
+struct serve {
+	const struct vm_record *vm;
+	bool stop_on_disconnect;
+	char *trace; /* NULL: none */
+};
+
+struct serve *serve_create(const struct config *cfg, const struct vm_record *record)
+{
+	struct serve *s = xcalloc(1, sizeof(*s));
+	const char *trace = config_string(cfg, OPT_VM_TRACE_RSP);
+
+	s->vm = record;
+	s->stop_on_disconnect = streq(config_string(cfg, OPT_GDB_ON_DISCONNECT), "stop");
+	s->trace = trace ? xstrdup(trace) : NULL;
+	return s;
+}
+
+void serve_destroy(struct serve *s)
+{
+	if (!s)
+		return;
+	free(s->trace);
+	free(s);
+}
+
+/* --- The transcript --- */
+
+struct trace {
+	int fd; /* -1: none */
+	uint64_t began;
+};
+
+static void write_record(struct trace *t, enum rsp_side side, enum rsp_direction direction, enum rsp_event event,
+			 const char *payload, size_t len)
+{
+	_cleanup_(buf_deinit) struct buf line = BUF_INIT;
+	const struct rsp_record record = {
+		.time_us = (now_ns() - t->began) / 1000,
+		.side = side,
+		.direction = direction,
+		.event = event,
+		.payload = payload,
+		.len = len,
+	};
+	struct err *e;
+
+	if (t->fd < 0)
+		return;
+	rsp_transcript_put(&line, &record);
+	e = write_all(t->fd, line.data, line.len);
+	if (!e)
+		return;
+	log_warn("the transcript ends here: %s", err_message(e));
+	err_ignore(e);
+	close(steal_fd(&t->fd));
+}
+
+static void trace_client(enum rsp_direction direction, enum rsp_event event, const char *payload, size_t len,
+			 void *user)
+{
+	write_record(user, RSP_SIDE_CLIENT, direction, event, payload, len);
+}
+
+static void trace_stub(enum rsp_direction direction, enum rsp_event event, const char *payload, size_t len, void *user)
+{
+	write_record(user, RSP_SIDE_STUB, direction, event, payload, len);
+}
+
+/* A new session begins where the last one's transcript ends. */
+static void open_trace(const struct serve *s, struct trace *ret)
+{
+	*ret = (struct trace){ .fd = -1, .began = now_ns() };
+	if (!s->trace)
+		return;
+	ret->fd = open(s->trace, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (ret->fd < 0)
+		log_warn("no transcript can be written to %s: %m", s->trace);
+}
+
+/* --- What knows about Linux --- */
+
+static struct err *load_facts(void *user, struct layout_answer ret[KERNEL_FACTS_N])
+{
+	const struct serve *s = user;
+
+	return layout_load(s->vm->build_id, s->vm->vmlinux, kernel_questions, KERNEL_FACTS_N, ret);
+}
+
+/* Whatever it fails at costs what it would have added. */
+static struct target *add_linux(const struct serve *s, int ram_fd, struct target *beneath)
+{
+	struct mem_range ranges[VM_RAM_RANGES_MAX];
+	struct linux_params params = {
+		.build_id = s->vm->build_id,
+		.vmlinux = s->vm->vmlinux,
+		.facts = load_facts,
+		.user = (void *)(uintptr_t)s,
+	};
+	struct err *e;
+
+	if (!s->vm->build_id || ram_fd < 0)
+		return beneath;
+	e = mem_open_ram(ram_fd, ranges, vm_ram_ranges(s->vm->memory, ranges), &params.mem);
+	if (e) {
+		log_warn("debugging goes on without knowledge of Linux: %s", err_message(e));
+		err_destroy(e);
+		return beneath;
+	}
+	return linux_target_create(&params, beneath);
+}
+
+static struct err *open_target(const struct serve *s, const struct debugport_session *session, struct trace *trace,
+			       struct target **ret)
+{
+	struct qemu_params params = {
+		.stub_fd = session->stub_fd,
+		.patches_memory = s->vm->accel && streq(s->vm->accel, "kvm"),
+		.tap = trace->fd >= 0 ? trace_stub : NULL,
+		.tap_user = trace,
+	};
+	struct mem_range ranges[VM_RAM_RANGES_MAX];
+	struct target *machine;
+
+	if (session->ram_fd >= 0)
+		TRY(mem_open_ram(session->ram_fd, ranges, vm_ram_ranges_of_cpus(s->vm->memory, ranges), &params.mem));
+	TRY(qemu_target_create(&params, &machine));
+	*ret = add_linux(s, session->ram_fd, machine);
+	return NULL;
+}
+
+struct err *serve_run(const struct debugport_session *session, void *user)
+{
+	const struct serve *s = user;
+	_cleanup_(target_destroy) struct target *t = NULL;
+	struct session_params params = { .stop_on_disconnect = s->stop_on_disconnect };
+	struct trace trace;
+
+	open_trace(s, &trace);
+	TRY(open_target(s, session, &trace, &t));
+	/* The stub has dropped the breakpoints of the one that died. */
+	if (session->client_fd < 0)
+		return session->goes_on ? target_detach(t) : NULL;
+	if (trace.fd >= 0) {
+		params.tap = trace_client;
+		params.tap_user = &trace;
+	}
+	return session_run(session->client_fd, session->word_fd, t, &params);
+}
