@@ -95,6 +95,9 @@ struct kernel *linux_kernel(struct linux_target *l)
 	/* Why it is not there is looked into once: that takes a walk through all memory. */
 	e = l->told ? kernel_look(l->params.mem, l->build_id, l->facts, &k)
 		    : kernel_open(l->params.mem, l->build_id, l->facts, &k);
+	/* With what vmlinux lacks it won't be found later, either. */
+	l->no_facts = e && err_code(e) == ERR_UNSUPPORTED;
+	l->has_facts = !l->no_facts;
 	if (e)
 		tell_once(l, e);
 	else if (k && is_real(l, k))
