@@ -19,6 +19,7 @@ static void destroy(struct target *t)
 	free(l->vmlinux);
 	free(l->told);
 	breaks_deinit(&l->client);
+	target_event_deinit(&l->next);
 	target_event_deinit(&l->held);
 	linux_modules_destroy(l->modules);
 	free(l);
@@ -156,6 +157,7 @@ static const struct target_ops linux_ops = {
 	.destroy = destroy,
 	.insert = linux_insert,
 	.remove = linux_remove,
+	.lost = linux_lost,
 	.resume = linux_resume,
 	.interrupt = linux_interrupt,
 	.timeout_ms = linux_timeout_ms,

@@ -81,7 +81,8 @@ bool linux_client_breaks_at(const struct linux_target *l, uint64_t address)
 	for (size_t i = 0; i < l->client.n; i++) {
 		const struct brk *k = &l->client.v[i];
 
-		if (k->address == address && (k->kind == TARGET_BREAK_SOFTWARE || k->kind == TARGET_BREAK_HARDWARE))
+		if (k->address == address && k->planted &&
+		    (k->kind == TARGET_BREAK_SOFTWARE || k->kind == TARGET_BREAK_HARDWARE))
 			return true;
 	}
 	return false;

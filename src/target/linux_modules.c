@@ -4,40 +4,48 @@
  * the module is still in the kernel's list; it is left out by its address.
  *
  * GDB remembers a library by its name, and reads anew only what was away in between. So a module keeps the addresses that it
- * had when it came, even those of its .init sections, which are freed after a while.
+ * had when it came, even of sections that are freed once its init function is done, until another module is put there: then
+ * it is away for one event, and back with the next one, its freed sections elsewhere. It is away too when it is freed. Each time GDB counts
+ * its breakpoints there as removed, without a packet; so they are (target_lost()).
  *
  * Per-CPU variables get the offsets by which the kernel knows them, as those of vmlinux have them. What else the guest doesn't load
- * (.modinfo, say) is put where no address can be: at 0 it would lend its names to null pointers.
+ * (.modinfo, say) is put where nothing can be: at 0 it would lend its names to null pointers.
  */
 #include "target/linux_modules.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/util.h"
 #include "debuginfo/alloc_sections.h"
 #include "target/linux_hooks.h"
 
-enum { XML_MAX = 8 << 20, GOING_MAX = 8, HOLE_ALIGN = 4096 };
+enum { XML_MAX = 8 << 20, GOING_MAX = 8, HOLE_ALIGN = 16 };
 
-/* Of x86-64's addresses, the first that is not canonical, with 5-level page tables neither. */
-#define HOLE UINT64_C(0x0100000000000000)
+/* The end of the address space, which no kernel maps, so that errors can be told from pointers; GDB sees no module reach below itself. */
+#define HOLE UINT64_C(0xffffffffffe00000)
+#define HOLE_END UINT64_C(0xfffffffffffff000)
 
 static const char empty_list[] = "<library-list></library-list>";
 
-/* A module that is or was there, and what was found out about its file. */
+/* A module that is there, and what was found out about its file. */
 struct known {
 	uint64_t address;
 	uint64_t text; /* of its first area */
 	char build_id[2 * MODULE_BUILD_ID_MAX + 1];
-	char *xml; /* its element of the list; NULL: it is not in the list */
-	bool seen; /* in the list that was read last */
+	char *path; /* of its file; NULL: none that can be used */
+	struct alloc_sections sections;
+	struct module_area *places; /* where the guest has them, of the same number; size 0: nowhere */
+	char *xml;                  /* its element of the list; NULL: it is not in the list */
+	bool seen;                  /* in the list that was read last */
 };
 
 struct linux_modules {
 	struct known *v;
 	size_t n;
 	bool fresh;   /* the list was read since it may have changed */
+	bool again;   /* some are away from it that are to be back at once */
 	bool listens; /* the client has asked for it */
 	struct buf xml;
 	char *told;                /* what the client has */
@@ -56,10 +64,18 @@ struct linux_modules *linux_modules_create(void)
 	return m;
 }
 
+static void known_deinit(struct known *k)
+{
+	free(k->path);
+	free(k->places);
+	free(k->xml);
+	alloc_sections_deinit(&k->sections);
+}
+
 static void clear(struct linux_modules *m)
 {
 	for (size_t i = 0; i < m->n; i++)
-		free(m->v[i].xml);
+		known_deinit(&m->v[i]);
 	free(m->v);
 	m->v = NULL;
 	m->n = 0;
@@ -119,60 +135,95 @@ static void put_escaped(struct buf *b, const char *text)
 	}
 }
 
-/* The place of a section, the guest's from *next on, which moves on: both are in the file's order. */
+/* Whether the module has it: its list of sections keeps those that were freed. One that is empty is anywhere. */
+static bool has_area(const struct module *m, uint64_t address, uint64_t size)
+{
+	bool in = !m->areas_n;
+
+	for (size_t i = 0; i < m->areas_n; i++)
+		in |= address - m->areas[i].start < m->areas[i].size &&
+		      size <= m->areas[i].size - (address - m->areas[i].start);
+	return in;
+}
+
+/* The place of a section; several may have its name, so that it is looked for from *next on, which moves on. */
 static bool find_place(const struct module *m, const struct alloc_section *s, size_t *next, uint64_t *ret)
 {
-	for (size_t i = *next; s->size && i < m->sections_n; i++) {
+	for (size_t n = 0; s->size && n < m->sections_n; n++) {
+		size_t i = (*next + n) % m->sections_n;
+
 		if (streq(m->sections[i].name, s->name)) {
 			*ret = m->sections[i].address;
 			*next = i + 1;
-			return true;
+			return has_area(m, *ret, s->size);
 		}
 	}
-	*ret = m->percpu;
-	return m->percpu_size && streq(s->name, ".data..percpu");
+	return false;
+}
+
+void linux_module_places(const struct alloc_section *sections, size_t n, const struct module *m,
+			 struct module_area *ret)
+{
+	size_t next = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t address;
+
+		ret[i] = (struct module_area){ 0, 0 };
+		if (find_place(m, &sections[i], &next, &address))
+			ret[i] = (struct module_area){ address, sections[i].size };
+	}
 }
 
 static uint64_t take_hole(uint64_t *hole, uint64_t size)
 {
-	uint64_t address = *hole, room = MIN(size, UINT64_C(1) << 32);
+	uint64_t room = (MIN(size, HOLE_END - HOLE - HOLE_ALIGN) / HOLE_ALIGN + 1) * HOLE_ALIGN, address;
 
-	*hole += (room / HOLE_ALIGN + 1) * HOLE_ALIGN;
-	/* Far from where canonical addresses begin again. */
-	if (*hole >= UINT64_C(0xf000000000000000))
+	/* From its beginning again: what is there is at the same place, but nobody asks what is there. */
+	if (HOLE_END - *hole < room)
 		*hole = HOLE;
+	address = *hole;
+	*hole += room;
 	return address;
 }
 
-void linux_library_xml(const char *path, const struct alloc_section *sections, size_t n, const struct module *m,
-		       uint64_t *hole, struct buf *ret)
+void linux_library_xml(const char *path, const struct alloc_section *sections, const struct module_area *places,
+		       size_t n, const struct module *m, uint64_t *hole, struct buf *ret)
 {
-	size_t next = 0;
-
 	buf_puts(ret, "<library name=\"");
 	put_escaped(ret, path);
 	buf_puts(ret, "\">");
 	for (size_t i = 0; i < n; i++) {
-		uint64_t address;
+		uint64_t address = places[i].start;
 
-		if (!find_place(m, &sections[i], &next, &address))
+		if (!places[i].size && m->percpu_size && streq(sections[i].name, ".data..percpu"))
+			address = m->percpu;
+		else if (!places[i].size)
 			address = take_hole(hole, sections[i].size);
 		buf_printf(ret, "<section address=\"0x%" PRIx64 "\"/>", address);
 	}
 	buf_puts(ret, "</library>\n");
 }
 
-/* Its element, or NULL and a note why there is none. */
-static char *make_xml(struct linux_target *l, const struct module *m)
+static void make_xml(struct linux_target *l, struct known *k, const struct module *m)
 {
-	_cleanup_(alloc_sections_deinit) struct alloc_sections sections = ALLOC_SECTIONS_INIT;
-	_cleanup_(buf_deinit) struct buf xml = BUF_INIT;
+	struct buf xml = BUF_INIT;
+
+	linux_module_places(k->sections.v, k->sections.n, m, k->places);
+	linux_library_xml(k->path, k->sections.v, k->places, k->sections.n, m, &l->modules->hole, &xml);
+	free(k->xml);
+	k->xml = buf_steal(&xml);
+}
+
+/* Its file and its element, or a note why there are none. */
+static void find_file(struct linux_target *l, struct known *k, const struct module *m)
+{
 	_cleanup_(free) char *path = NULL;
 	bool stale = false;
 	struct err *e = l->params.module_file(l->params.user, m, &path, &stale);
 
 	if (!e && path && !stale)
-		e = alloc_sections_read(path, &sections);
+		e = alloc_sections_read(path, &k->sections);
 	if (e)
 		note(l->modules, "module %s has no symbols here: %s", m->name, err_message(e));
 	else if (!path)
@@ -186,9 +237,12 @@ static char *make_xml(struct linux_target *l, const struct module *m)
 		     "again",
 		     m->name, path);
 	else
-		linux_library_xml(path, sections.v, sections.n, m, &l->modules->hole, &xml);
+		k->path = steal(&path);
 	err_ignore(e);
-	return xml.len ? buf_steal(&xml) : NULL;
+	if (!k->path)
+		return;
+	k->places = xcalloc(k->sections.n + 1, sizeof(*k->places));
+	make_xml(l, k, m);
 }
 
 static bool is_same(const struct known *k, const struct module *m)
@@ -210,8 +264,15 @@ static struct known *learn(struct linux_target *l, const struct module *m)
 	k = &s->v[s->n++];
 	*k = (struct known){ .address = m->address, .text = m->areas_n ? m->areas[0].start : 0 };
 	snprintf(k->build_id, sizeof(k->build_id), "%s", m->build_id);
-	k->xml = make_xml(l, m);
+	find_file(l, k, m);
 	return k;
+}
+
+/* The client's breakpoints in it are counted as removed. */
+static void lose_breakpoints(struct linux_target *l, const struct known *k)
+{
+	for (size_t i = 0; k->places && i < k->sections.n; i++)
+		linux_client_loses(l, k->places[i].start, k->places[i].size);
 }
 
 /* --- The list --- */
@@ -243,17 +304,56 @@ static bool is_listed(struct linux_target *l, const struct module *m)
 	return m->known & MODULE_KNOWS_SECTIONS;
 }
 
-static void drop_unseen(struct linux_modules *s)
+static void drop_unseen(struct linux_target *l)
 {
+	struct linux_modules *s = l->modules;
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->n; i++) {
-		if (s->v[i].seen)
+		if (s->v[i].seen) {
 			s->v[n++] = s->v[i];
-		else
-			free(s->v[i].xml);
+			continue;
+		}
+		lose_breakpoints(l, &s->v[i]);
+		known_deinit(&s->v[i]);
 	}
 	s->n = n;
+}
+
+/* Whether something that it had, and has no more, is where another module is now. */
+static bool is_overlaid(const struct known *k, const struct module *m, const struct module_list *modules)
+{
+	for (size_t i = 0; i < k->sections.n; i++) {
+		const struct module_area *p = &k->places[i];
+
+		if (!p->size || has_area(m, p->start, p->size))
+			continue;
+		for (size_t j = 0; j < modules->n; j++) {
+			const struct module *other = &modules->modules[j];
+
+			for (size_t a = 0; other != m && a < other->areas_n; a++) {
+				if (other->areas[a].start - p->start < p->size ||
+				    p->start - other->areas[a].start < other->areas[a].size)
+					return true;
+			}
+		}
+	}
+	return false;
+}
+
+static void add_to_list(struct linux_target *l, const struct module *m, const struct module_list *modules)
+{
+	struct linux_modules *s = l->modules;
+	struct known *k = learn(l, m);
+
+	if (k->xml && !k->seen && is_overlaid(k, m, modules)) {
+		lose_breakpoints(l, k);
+		make_xml(l, k, m);
+		s->again = true;
+	} else if (k->xml && !k->seen) {
+		buf_puts(&s->xml, k->xml);
+	}
+	k->seen = true;
 }
 
 static void list(struct linux_target *l, const struct module_list *modules)
@@ -262,20 +362,15 @@ static void list(struct linux_target *l, const struct module_list *modules)
 
 	for (size_t i = 0; i < s->n; i++)
 		s->v[i].seen = false;
+	s->again = false;
 	buf_clear(&s->xml);
 	buf_puts(&s->xml, "<library-list>");
 	for (size_t i = 0; i < modules->n && s->xml.len < XML_MAX; i++) {
-		struct known *k;
-
-		if (!is_listed(l, &modules->modules[i]))
-			continue;
-		k = learn(l, &modules->modules[i]);
-		if (k->xml && !k->seen)
-			buf_puts(&s->xml, k->xml);
-		k->seen = true;
+		if (is_listed(l, &modules->modules[i]))
+			add_to_list(l, &modules->modules[i], modules);
 	}
 	buf_puts(&s->xml, "</library-list>");
-	drop_unseen(s);
+	drop_unseen(l);
 }
 
 /* Reads the list, if it may have changed. One that is torn, since a CPU stands in the midst of changing it, is read again later. */
@@ -290,6 +385,8 @@ static void refresh(struct linux_target *l)
 	e = module_list_read(l->kernel, &modules);
 	/* A kernel without modules has none. */
 	s->fresh = e || modules.complete;
+	if (e)
+		log_debug("%s", err_message(e));
 	if (!e && (modules.complete || !s->xml.len))
 		list(l, &modules);
 	err_ignore(e);
@@ -307,6 +404,7 @@ bool linux_modules_news(struct linux_target *l, struct target_event *ret)
 
 	if (!s->listens)
 		return false;
+	s->fresh &= !s->again;
 	refresh(l);
 	differs = !streq(current(s), s->told ? s->told : empty_list);
 	if (!differs && !s->notes.len)
@@ -328,9 +426,12 @@ struct err *linux_libraries(struct target *t, struct buf *ret)
 	struct linux_target *l = linux_target(t);
 	struct linux_modules *s = l->modules;
 
+	/* That some are away was told, and it asks for that. */
+	if (!s->again || !s->told || !streq(s->told, current(s))) {
+		linux_kernel(l);
+		refresh(l);
+	}
 	s->listens = true;
-	linux_kernel(l);
-	refresh(l);
 	free(s->told);
 	s->told = xstrdup(current(s));
 	buf_puts(ret, s->told);

@@ -31,9 +31,14 @@ bool linux_module_comes(struct linux_target *l, struct target_event *event);
 bool linux_module_goes(struct linux_target *l, struct target_event *event);
 
 struct alloc_section;
+
+/* Where the guest has each of the n sections of a module's file; size 0: nowhere. Pure, as the next one. */
+void linux_module_places(const struct alloc_section *sections, size_t n, const struct module *m,
+			 struct module_area *ret);
+
 /*
- * Appends the element for a module whose file, at path, has these n sections. Those that the guest has no place for get one
- * from *hole on, which moves on, where no memory can be. Pure.
+ * Appends the element for a module whose file, at path, has these sections at these places. Those that the guest has no place
+ * for get one from *hole on, which moves on, where no memory can be.
  */
-void linux_library_xml(const char *path, const struct alloc_section *sections, size_t n, const struct module *m,
-		       uint64_t *hole, struct buf *ret);
+void linux_library_xml(const char *path, const struct alloc_section *sections, const struct module_area *places,
+		       size_t n, const struct module *m, uint64_t *hole, struct buf *ret);

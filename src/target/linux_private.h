@@ -29,7 +29,7 @@ struct linux_target {
 	/* The Linux target's own breakpoints (linux_hooks.h): where each is planted; 0: it isn't. */
 	uint64_t hooks[LINUX_HOOKS_MAX];
 	bool hooked;
-	struct breaks client; /* the client's */
+	struct breaks client; /* the client's; those that it lost are not planted */
 
 	/* How the machine runs (linux_run.c). */
 	bool runs;
@@ -38,8 +38,8 @@ struct linux_target {
 	bool interrupts;          /* the Linux target wants it to stop, */
 	bool client_interrupts;   /* or the client does */
 	uint32_t thread;          /* that stopped last */
-	struct target_event held; /* to be told when the client resumes */
-	bool tells;               /* the client has resumed, and what was held is next */
+	struct target_event next; /* what the client is told of as soon as it asks: it has resumed */
+	struct target_event held; /* what it is told of when it resumes the next time */
 
 	struct linux_modules *modules; /* linux_modules.c */
 };
@@ -62,7 +62,11 @@ void linux_forget(struct linux_target *l);
 /* Operations of linux_run.c; see target.h. */
 struct err *linux_insert(struct target *t, enum target_break kind, uint64_t address, uint64_t size) err_must_check;
 struct err *linux_remove(struct target *t, enum target_break kind, uint64_t address, uint64_t size) err_must_check;
+bool linux_lost(struct target *t, enum target_break kind, uint64_t address, uint64_t size);
 struct err *linux_resume(struct target *t, const struct target_resume *how) err_must_check;
 struct err *linux_interrupt(struct target *t) err_must_check;
 int linux_timeout_ms(struct target *t);
 struct err *linux_next_event(struct target *t, struct target_event *ret) err_must_check;
+
+/* What the client has planted in that memory isn't any more. The machine stands still. */
+void linux_client_loses(struct linux_target *l, uint64_t start, uint64_t size);

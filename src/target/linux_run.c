@@ -33,7 +33,9 @@ struct err *linux_insert(struct target *t, enum target_break kind, uint64_t addr
 	if (!k)
 		k = breaks_add(&l->client, kind, address, size);
 	if (k)
-		k->wanted++;
+		k->wanted = k->planted ? k->wanted + 1 : 1;
+	if (k)
+		k->planted = true;
 	return NULL;
 }
 
@@ -45,10 +47,36 @@ struct err *linux_remove(struct target *t, enum target_break kind, uint64_t addr
 	/* Hooks are no client's to remove. */
 	if (!k)
 		return err_create(ERR_NOT_FOUND, "there is no breakpoint at 0x%" PRIx64, address);
-	TRY(target_remove(t->beneath, kind, address, size));
+	if (k->planted)
+		TRY(target_remove(t->beneath, kind, address, size));
 	if (!--k->wanted)
 		breaks_drop(&l->client, k);
 	return NULL;
+}
+
+void linux_client_loses(struct linux_target *l, uint64_t start, uint64_t size)
+{
+	for (size_t i = 0; i < l->client.n; i++) {
+		struct brk *k = &l->client.v[i];
+
+		if (!k->planted || k->address - start >= size ||
+		    (k->kind != TARGET_BREAK_SOFTWARE && k->kind != TARGET_BREAK_HARDWARE))
+			continue;
+		for (unsigned int n = 0; n < k->wanted; n++)
+			err_ignore(target_remove(l->target.beneath, k->kind, k->address, k->size));
+		k->planted = false;
+	}
+}
+
+bool linux_lost(struct target *t, enum target_break kind, uint64_t address, uint64_t size)
+{
+	struct linux_target *l = linux_target(t);
+	struct brk *k = breaks_find(&l->client, kind, address, size);
+
+	if (!k || k->planted)
+		return false;
+	breaks_drop(&l->client, k);
+	return true;
 }
 
 /* --- News of the kernel: what the client must be told of --- */
@@ -80,11 +108,18 @@ static void add_message(struct target_event *e, char *message)
 	}
 }
 
+static struct target_event take(struct target_event *e)
+{
+	struct target_event taken = *e;
+
+	*e = (struct target_event)TARGET_EVENT_INIT;
+	return taken;
+}
+
 static void hold(struct linux_target *l, struct target_event *e)
 {
 	target_event_deinit(&l->held);
-	l->held = *e;
-	*e = (struct target_event)TARGET_EVENT_INIT;
+	l->held = take(e);
 }
 
 static struct target_event make_event(uint32_t thread, enum target_reason reason, unsigned int signo)
@@ -116,20 +151,17 @@ static uint32_t find_over(struct linux_target *l, const struct target_resume *ho
 }
 
 /* What there is to be told of before the machine goes on. */
-static bool find_news(struct linux_target *l)
+static bool find_news(struct linux_target *l, struct target_event *ret)
 {
 	char *slide = slide_news(l);
 
-	if (linux_modules_news(l, &l->held)) {
-		l->held.kind = TARGET_EVENT_STOP;
-		l->held.reason = TARGET_REASON_LIBRARIES;
-		l->held.thread = l->thread ? l->thread : 1;
-		l->held.signo = GDB_SIGTRAP;
-	} else if (slide) {
-		l->held = make_event(l->thread ? l->thread : 1, TARGET_REASON_SIGNAL, GDB_SIGINT);
-	}
-	add_message(&l->held, slide);
-	return l->held.kind != TARGET_EVENT_NONE;
+	*ret = make_event(l->thread ? l->thread : 1, TARGET_REASON_SIGNAL, GDB_SIGINT);
+	if (linux_modules_news(l, ret))
+		ret->signo = GDB_SIGTRAP;
+	else if (!slide)
+		ret->kind = TARGET_EVENT_NONE;
+	add_message(ret, slide);
+	return ret->kind != TARGET_EVENT_NONE;
 }
 
 /* Whether what is held back is still so. */
@@ -149,10 +181,10 @@ struct err *linux_resume(struct target *t, const struct target_resume *how)
 	/* A step is a step: what else there is to tell of has time until then. */
 	if (how->step || !still_holds(l))
 		target_event_deinit(&l->held);
-	if (!how->step && (l->held.kind != TARGET_EVENT_NONE || find_news(l))) {
-		l->tells = true;
+	if (!how->step && !find_news(l, &l->next))
+		l->next = take(&l->held);
+	if (l->next.kind != TARGET_EVENT_NONE)
 		return NULL;
-	}
 	mine.over = find_over(l, how);
 	l->how = *how;
 	l->how.over = l->how.signo = 0;
@@ -167,7 +199,7 @@ struct err *linux_interrupt(struct target *t)
 {
 	struct linux_target *l = linux_target(t);
 
-	if (!l->runs && !l->tells)
+	if (!l->runs && l->next.kind == TARGET_EVENT_NONE)
 		return NULL;
 	l->client_interrupts = true;
 	return l->runs && !l->interrupts ? target_interrupt(t->beneath) : NULL;
@@ -263,13 +295,8 @@ static struct err *see_stop(struct linux_target *l, struct target_event *e)
 	linux_modules_stopped(l);
 	linux_kernel(l);
 	if (asked && !client) {
-		if (find_news(l)) {
-			*e = l->held;
-			l->held = (struct target_event)TARGET_EVENT_INIT;
-			return NULL;
-		}
 		target_event_deinit(e);
-		return go_on(l, 0);
+		return find_news(l, e) ? NULL : go_on(l, 0);
 	}
 	if (e->reason == TARGET_REASON_BREAKPOINT || e->signo == GDB_SIGTRAP) {
 		TRY(target_program_counter(l->target.beneath, e->thread, &pc));
@@ -297,7 +324,7 @@ int linux_timeout_ms(struct target *t)
 	int beneath = target_timeout_ms(t->beneath), mine;
 	uint64_t now = now_ns();
 
-	if (l->tells)
+	if (l->next.kind != TARGET_EVENT_NONE)
 		return 0;
 	if (!is_looking(l))
 		return beneath;
@@ -323,12 +350,10 @@ struct err *linux_next_event(struct target *t, struct target_event *ret)
 	_cleanup_(target_event_deinit) struct target_event e = TARGET_EVENT_INIT;
 	struct linux_target *l = linux_target(t);
 
-	if (l->tells) {
-		e = l->held;
-		l->held = (struct target_event)TARGET_EVENT_INIT;
-		l->tells = false;
+	if (l->next.kind != TARGET_EVENT_NONE) {
+		e = take(&l->next);
 		/* It is answered by going on, and what the client wanted would be lost. */
-		if (l->client_interrupts && e.reason == TARGET_REASON_LIBRARIES)
+		if (l->client_interrupts && e.reason == TARGET_REASON_LIBRARIES && !still_holds(l))
 			l->held = make_event(e.thread, TARGET_REASON_SIGNAL, GDB_SIGINT);
 		l->client_interrupts = false;
 	} else {
@@ -338,7 +363,6 @@ struct err *linux_next_event(struct target *t, struct target_event *ret)
 		else if (e.kind == TARGET_EVENT_STOP)
 			TRY(see_stop(l, &e));
 	}
-	*ret = e;
-	e = (struct target_event)TARGET_EVENT_INIT;
+	*ret = take(&e);
 	return NULL;
 }

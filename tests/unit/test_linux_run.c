@@ -328,6 +328,35 @@ static void an_interrupt_before_news_is_not_lost(void **state)
 	assert_true(x->m->runs);
 }
 
+/* GDB doesn't remove what it had in a module that is unloaded. */
+static void breakpoints_in_a_freed_module_are_lost(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t inside = fake_direct(x->fake, FAKE_MODULE_AREAS) + 4;
+	size_t module = fake_module(x->fake, "vfat");
+
+	/* The module's .text has that of the file, which is empty or larger than a fake one: the area is made larger. */
+	fake_put32(x->fake, module + FAKE_MODULE_MEM + 8, 0x7fffffff);
+	attach(x);
+	assert_null(target_insert(x->t, TARGET_BREAK_SOFTWARE, inside, 1));
+	assert_null(target_insert(x->t, TARGET_WATCH_WRITE, inside, 4));
+	assert_null(target_insert(x->t, TARGET_BREAK_SOFTWARE, at(x, ELSEWHERE), 1));
+	go(x);
+	assert_false(target_lost(x->t, TARGET_BREAK_SOFTWARE, inside, 1));
+	fake_put32(x->fake, module, 2);
+	x->m->argument[0] = fake_direct(x->fake, module);
+	hit(x, 1, FREE);
+	expect(x, TARGET_REASON_LIBRARIES, 1, SIGNAL_TRAP);
+	assert_null(breaks_find(&x->m->breaks, TARGET_BREAK_SOFTWARE, inside, 1));
+	assert_true(target_lost(x->t, TARGET_BREAK_SOFTWARE, inside, 1));
+	assert_false(target_lost(x->t, TARGET_BREAK_SOFTWARE, inside, 1));
+	assert_false(target_lost(x->t, TARGET_WATCH_WRITE, inside, 4));
+	assert_false(target_lost(x->t, TARGET_BREAK_SOFTWARE, at(x, ELSEWHERE), 1));
+	/* And it can be there again. */
+	assert_null(target_insert(x->t, TARGET_BREAK_SOFTWARE, inside, 1));
+	assert_null(target_remove(x->t, TARGET_BREAK_SOFTWARE, inside, 1));
+}
+
 /* --- Steps --- */
 
 static void a_step_onto_a_hook_stays_a_step(void **state)
@@ -544,6 +573,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_held_back_is_looked_at_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_interrupt_at_a_hook_is_not_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_interrupt_before_news_is_not_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(breakpoints_in_a_freed_module_are_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_step_onto_a_hook_stays_a_step, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_hook_of_another_cpu_does_not_disturb_a_step, setup, teardown),
 		cmocka_unit_test_setup_teardown(plants_hooks_when_the_kernel_appears, setup, teardown),
