@@ -270,7 +270,9 @@ static struct err *check_facts(const struct kernel *k)
 	return NULL;
 }
 
-struct err *kernel_open(struct mem *m, const char *build_id, const struct layout_answer *facts, struct kernel **ret)
+/* *ret_found: whether it is there; *ret is the caller's anyway. */
+static struct err *look(struct mem *m, const char *build_id, const struct layout_answer *facts, struct kernel **ret,
+			bool *ret_found)
 {
 	_cleanup_(kernel_destroy) struct kernel *k = xcalloc(1, sizeof(*k));
 	uint8_t id[BUILD_ID_BYTES_MAX];
@@ -281,11 +283,33 @@ struct err *kernel_open(struct mem *m, const char *build_id, const struct layout
 	TRY(check_facts(k));
 	if (!size || size != k->facts[FACT_BUILD_ID].size)
 		return err_create(ERR_BAD_DATA, "'%s' is not the build ID of a kernel", build_id);
-	if (!search(k, id, size, build_id))
-		return kernel_explain_absence(k, build_id);
-	log_debug("kernel at 0x%" PRIx64 ", slide 0x%" PRIx64 ", %u levels%s", k->phys, k->slide, k->mmu.levels,
-		  k->confirmed ? ", confirmed by VMCOREINFO" : "");
+	*ret_found = search(k, id, size, build_id);
+	if (*ret_found)
+		log_debug("kernel at 0x%" PRIx64 ", slide 0x%" PRIx64 ", %u levels%s", k->phys, k->slide, k->mmu.levels,
+			  k->confirmed ? ", confirmed by VMCOREINFO" : "");
 	*ret = steal(&k);
+	return NULL;
+}
+
+struct err *kernel_open(struct mem *m, const char *build_id, const struct layout_answer *facts, struct kernel **ret)
+{
+	_cleanup_(kernel_destroy) struct kernel *k = NULL;
+	bool found = false;
+
+	TRY(look(m, build_id, facts, &k, &found));
+	if (!found)
+		return kernel_explain_absence(k, build_id);
+	*ret = steal(&k);
+	return NULL;
+}
+
+struct err *kernel_look(struct mem *m, const char *build_id, const struct layout_answer *facts, struct kernel **ret)
+{
+	_cleanup_(kernel_destroy) struct kernel *k = NULL;
+	bool found = false;
+
+	TRY(look(m, build_id, facts, &k, &found));
+	*ret = found ? steal(&k) : NULL;
 	return NULL;
 }
 
@@ -297,6 +321,11 @@ void kernel_destroy(struct kernel *k)
 uint64_t kernel_slide(const struct kernel *k)
 {
 	return k->slide;
+}
+
+uint64_t kernel_symbol(const struct kernel *k, enum kernel_fact f)
+{
+	return has(k, f) ? symbol(k, f) : 0;
 }
 
 uint64_t kernel_image_base(const struct kernel *k)

@@ -38,6 +38,12 @@ struct kernel;
  */
 struct err *kernel_open(struct mem *m, const char *build_id, const struct layout_answer *facts, struct kernel **ret)
 	err_must_check;
+/*
+ * The same for those who ask again and again while a guest boots: whether another kernel is there is not looked for. *ret is
+ * NULL if it isn't there (yet).
+ */
+struct err *kernel_look(struct mem *m, const char *build_id, const struct layout_answer *facts, struct kernel **ret)
+	err_must_check;
 void kernel_destroy(struct kernel *k);
 DEFINE_CLEANUP(struct kernel *, kernel_destroy);
 
@@ -52,6 +58,8 @@ bool kernel_direct_map(const struct kernel *k, uint64_t *ret);
  * be read.
  */
 bool kernel_vmcoreinfo(const struct kernel *k, struct buf *ret);
+/* The virtual address of a fact that is a symbol, or the build ID; 0: this kernel has none such. */
+uint64_t kernel_symbol(const struct kernel *k, enum kernel_fact f);
 /* Where its image begins in physical memory. */
 uint64_t kernel_phys(const struct kernel *k);
 /* 4 or 5. */

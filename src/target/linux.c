@@ -1,10 +1,13 @@
 #include "target/linux.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/buildid.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "target/linux_private.h"
+#include "target/linux_hooks.h"
+#include "target/linux_modules.h"
 
 static void destroy(struct target *t)
 {
@@ -15,6 +18,10 @@ static void destroy(struct target *t)
 	free(l->build_id);
 	free(l->vmlinux);
 	free(l->told);
+	breaks_deinit(&l->client);
+	target_event_deinit(&l->next);
+	target_event_deinit(&l->held);
+	linux_modules_destroy(l->modules);
 	free(l);
 }
 
@@ -33,41 +40,95 @@ static void tell_once(struct linux_target *l, struct err *e)
 		log_warn("debugging goes on without knowledge of Linux: %s", l->told);
 }
 
-static struct err *find(struct linux_target *l)
+static bool ask_facts(struct linux_target *l)
 {
-	if (!l->has_facts) {
-		TRY(l->params.facts(l->params.user, l->facts));
-		l->has_facts = true;
+	struct err *e;
+
+	if (l->has_facts || l->no_facts)
+		return l->has_facts;
+	e = l->params.facts(l->params.user, l->facts);
+	l->has_facts = !e;
+	l->no_facts = e;
+	if (e)
+		tell_once(l, e);
+	return l->has_facts;
+}
+
+/* Whether a CPU sees it where it seems to be. */
+static bool is_seen(struct linux_target *l, const struct kernel *k)
+{
+	_cleanup_(target_threads_deinit) struct target_threads threads = TARGET_THREADS_INIT;
+	uint32_t size = l->facts[FACT_BUILD_ID].size;
+	bool seen = false;
+
+	err_ignore(target_threads(l->target.beneath, &threads));
+	for (size_t i = 0; i < threads.n && !seen; i++) {
+		char text[BUILD_ID_DIGITS_MAX + 1] = "";
+		uint8_t id[BUILD_ID_DIGITS_MAX / 2];
+		size_t got = 0;
+		struct err *e = target_read_memory(l->target.beneath, threads.v[i].id, kernel_symbol(k, FACT_BUILD_ID),
+						   id, MIN(size, (uint32_t)sizeof(id)), &got);
+
+		for (size_t j = 0; !e && j < got; j++)
+			snprintf(text + 2 * j, 3, "%02x", id[j]);
+		seen = !e && streq(text, l->build_id);
+		err_ignore(e);
 	}
-	return kernel_open(l->params.mem, l->build_id, l->facts, &l->kernel);
+	return seen;
+}
+
+/*
+ * What is in memory may be of the time before a reset, or not where it will be. One that was not moved and is the first is
+ * where it will stay, even if paging is not on yet.
+ */
+static bool is_real(struct linux_target *l, const struct kernel *k)
+{
+	return (!l->was_reset && !kernel_slide(k)) || is_seen(l, k);
 }
 
 struct kernel *linux_kernel(struct linux_target *l)
 {
+	_cleanup_(kernel_destroy) struct kernel *k = NULL;
 	struct err *e;
 
-	if (l->kernel || l->no_facts)
+	if (l->kernel || !ask_facts(l))
 		return l->kernel;
-	e = find(l);
-	l->no_facts = !l->has_facts;
+	/* Why it is not there is looked into once: that takes a walk through all memory. */
+	e = l->told ? kernel_look(l->params.mem, l->build_id, l->facts, &k)
+		    : kernel_open(l->params.mem, l->build_id, l->facts, &k);
+	/* With what vmlinux lacks it won't be found later, either. */
+	l->no_facts = e && err_code(e) == ERR_UNSUPPORTED;
+	l->has_facts = !l->no_facts;
 	if (e)
 		tell_once(l, e);
+	else if (k && is_real(l, k))
+		l->kernel = steal(&k);
 	return l->kernel;
 }
 
-/* --- What it adds --- */
-
-static struct err *next_event(struct target *t, struct target_event *ret)
+bool linux_kernel_appears(struct linux_target *l)
 {
-	struct linux_target *l = linux_target(t);
+	_cleanup_(kernel_destroy) struct kernel *k = NULL;
+	struct err *e;
 
-	TRY(target_next_event(t->beneath, ret));
-	if (ret->kind == TARGET_EVENT_STOP && ret->reason == TARGET_REASON_RESET) {
-		kernel_destroy(l->kernel);
-		l->kernel = NULL;
-	}
-	return NULL;
+	if (!ask_facts(l))
+		return false;
+	e = kernel_look(l->params.mem, l->build_id, l->facts, &k);
+	if (e)
+		tell_once(l, e);
+	return k;
 }
+
+void linux_forget(struct linux_target *l)
+{
+	linux_hooks_forget(l);
+	linux_modules_forget(l);
+	kernel_destroy(l->kernel);
+	l->kernel = NULL;
+	target_event_deinit(&l->held);
+}
+
+/* --- What it adds --- */
 
 static struct err *exec_file(struct target *t, struct buf *ret)
 {
@@ -81,19 +142,27 @@ static struct err *exec_file(struct target *t, struct buf *ret)
 
 static struct err *offsets(struct target *t, uint64_t *ret)
 {
-	struct kernel *k = linux_kernel(linux_target(t));
+	struct linux_target *l = linux_target(t);
 
-	if (!k)
+	if (!linux_kernel(l))
 		return err_create(ERR_NOT_FOUND, "where the kernel lies is not known yet");
-	if (!kernel_slide(k))
+	l->slide = kernel_slide(l->kernel);
+	if (!l->slide)
 		return err_create(ERR_NOT_FOUND, "the kernel lies where it was linked to");
-	*ret = kernel_image_base(k) + kernel_phys(k);
+	*ret = kernel_image_base(l->kernel) + kernel_phys(l->kernel);
 	return NULL;
 }
 
 static const struct target_ops linux_ops = {
 	.destroy = destroy,
-	.next_event = next_event,
+	.insert = linux_insert,
+	.remove = linux_remove,
+	.lost = linux_lost,
+	.resume = linux_resume,
+	.interrupt = linux_interrupt,
+	.timeout_ms = linux_timeout_ms,
+	.next_event = linux_next_event,
+	.libraries = linux_libraries,
 	.exec_file = exec_file,
 	.offsets = offsets,
 };
@@ -108,5 +177,6 @@ struct target *linux_target_create(const struct linux_params *params, struct tar
 	l->vmlinux = params->vmlinux ? xstrdup(params->vmlinux) : NULL;
 	l->params.build_id = l->build_id;
 	l->params.vmlinux = l->vmlinux;
+	l->modules = linux_modules_create();
 	return &l->target;
 }

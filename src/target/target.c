@@ -119,6 +119,12 @@ struct err *target_remove(struct target *t, enum target_break kind, uint64_t add
 	CALL(t, remove, "remove breakpoints", kind, address, size);
 }
 
+bool target_lost(struct target *t, enum target_break kind, uint64_t address, uint64_t size)
+{
+	FIND(t, lost);
+	return t && t->ops->lost(t, kind, address, size);
+}
+
 struct err *target_resume(struct target *t, const struct target_resume *how)
 {
 	CALL(t, resume, "run", how);

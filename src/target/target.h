@@ -129,6 +129,7 @@ struct target_ops {
 	struct err *(*write_memory)(struct target *t, uint32_t thread, uint64_t address, const void *bytes, size_t len);
 	struct err *(*insert)(struct target *t, enum target_break kind, uint64_t address, uint64_t size);
 	struct err *(*remove)(struct target *t, enum target_break kind, uint64_t address, uint64_t size);
+	bool (*lost)(struct target *t, enum target_break kind, uint64_t address, uint64_t size);
 	struct err *(*resume)(struct target *t, const struct target_resume *how);
 	struct err *(*interrupt)(struct target *t);
 	int (*fd)(struct target *t);
@@ -198,6 +199,11 @@ struct err *target_write_memory(struct target *t, uint32_t thread, uint64_t addr
  */
 struct err *target_insert(struct target *t, enum target_break kind, uint64_t address, uint64_t size) err_must_check;
 struct err *target_remove(struct target *t, enum target_break kind, uint64_t address, uint64_t size) err_must_check;
+/*
+ * Whether a breakpoint that was inserted is there no more, with what it was in; it counts as removed then. To be asked of each
+ * at TARGET_REASON_LIBRARIES: GDB forgets those in what was unloaded without a packet.
+ */
+bool target_lost(struct target *t, enum target_break kind, uint64_t address, uint64_t size);
 
 /* Lets it go on. Comes back at once. */
 struct err *target_resume(struct target *t, const struct target_resume *how) err_must_check;

@@ -1,0 +1,32 @@
+/*
+ * The sections of an ELF file that take memory once it is loaded (SHF_ALLOC), empty ones too, in the file's order: what
+ * debuggers want an address for.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+struct alloc_section {
+	char *name;
+	uint64_t size; /* bytes */
+};
+
+struct alloc_sections {
+	struct alloc_section *v;
+	size_t n;
+};
+
+#define ALLOC_SECTIONS_INIT                                                                                            \
+	{                                                                                                              \
+		NULL, 0                                                                                                \
+	}
+
+void alloc_sections_deinit(struct alloc_sections *s);
+DEFINE_CLEANUP_STORAGE(struct alloc_sections, alloc_sections_deinit);
+
+/* ERR_OS if it can't be read, ERR_BAD_DATA if it is no ELF file or a broken one. */
+struct err *alloc_sections_read(const char *path, struct alloc_sections *ret) err_must_check;

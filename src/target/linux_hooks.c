@@ -1,0 +1,104 @@
+#include "target/linux_hooks.h"
+
+#include "base/log.h"
+#include "base/util.h"
+#include "target/linux_modules.h"
+
+/* As clients of x86 have it. */
+enum { BREAK_SIZE = 1 };
+
+static const struct linux_hook hooks[] = {
+	{ .symbols = { FACT_DO_INIT_MODULE }, .entered = linux_module_comes },
+	{ .symbols = { FACT_FREE_MODULE }, .entered = linux_module_goes },
+};
+
+_Static_assert(ARRAY_SIZE(hooks) <= LINUX_HOOKS_MAX, "there is room for all hooks");
+
+static uint64_t find(const struct linux_target *l, const struct linux_hook *h)
+{
+	uint64_t address = 0;
+
+	if (h->wanted && !h->wanted(l))
+		return 0;
+	for (size_t i = 0; i < LINUX_HOOK_SYMBOLS && h->symbols[i] && !address; i++)
+		address = kernel_symbol(l->kernel, h->symbols[i]);
+	return address;
+}
+
+void linux_hooks_plant(struct linux_target *l)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+		uint64_t address = find(l, &hooks[i]);
+		struct err *e;
+
+		if (!address || l->hooks[i])
+			continue;
+		e = target_insert(l->target.beneath, TARGET_BREAK_SOFTWARE, address, BREAK_SIZE);
+		if (e)
+			log_warn("can't watch what the kernel does at 0x%llx: %s", (unsigned long long)address,
+				 err_message(e));
+		else
+			l->hooks[i] = address;
+		err_ignore(e);
+	}
+	l->hooked = true;
+}
+
+void linux_hooks_forget(struct linux_target *l)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+		struct err *e = l->hooks[i] ? target_remove(l->target.beneath, TARGET_BREAK_SOFTWARE, l->hooks[i],
+							    BREAK_SIZE)
+					    : NULL;
+
+		err_ignore(e);
+		l->hooks[i] = 0;
+	}
+	l->hooked = false;
+}
+
+const struct linux_hook *linux_hook_at(const struct linux_target *l, uint64_t address)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+		if (l->hooks[i] && l->hooks[i] == address)
+			return &hooks[i];
+	}
+	return NULL;
+}
+
+bool linux_hook_is_planted(const struct linux_target *l,
+			   bool (*entered)(struct linux_target *l, struct target_event *event))
+{
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+		if (hooks[i].entered == entered)
+			return l->hooks[i];
+	}
+	return false;
+}
+
+bool linux_client_breaks_at(const struct linux_target *l, uint64_t address)
+{
+	for (size_t i = 0; i < l->client.n; i++) {
+		const struct brk *k = &l->client.v[i];
+
+		if (k->address == address && k->planted &&
+		    (k->kind == TARGET_BREAK_SOFTWARE || k->kind == TARGET_BREAK_HARDWARE))
+			return true;
+	}
+	return false;
+}
+
+struct err *linux_argument(struct linux_target *l, uint32_t thread, unsigned int n, uint64_t *ret)
+{
+	/* rdi, rsi, rdx, rcx, r8, r9 (System V ABI for x86-64), as GDB numbers them. */
+	static const unsigned int numbers[] = { 5, 4, 3, 2, 8, 9 };
+	_cleanup_(buf_deinit) struct buf value = BUF_INIT;
+
+	if (n >= ARRAY_SIZE(numbers))
+		return err_create(ERR_USAGE, "argument %u is not in a register", n);
+	TRY(target_read_register(l->target.beneath, thread, numbers[n], &value));
+	if (value.len < sizeof(*ret))
+		return err_create(ERR_BAD_DATA, "register %u has only %zu bytes", numbers[n], value.len);
+	memcpy(ret, value.data, sizeof(*ret));
+	return NULL;
+}

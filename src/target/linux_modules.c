@@ -1,0 +1,461 @@
+/*
+ * Theory of operation. The list changes where the kernel is about to run a module's init function, and where it is about to free
+ * one: these are hooks, and the list is read again there, and only there, as long as both are planted. At the latter place
+ * the module is still in the kernel's list; it is left out by its address.
+ *
+ * GDB remembers a library by its name, and reads anew only what was away in between. So a module keeps the addresses that it
+ * had when it came, even of sections that are freed once its init function is done, until another module is put there: then
+ * it is away for one event, and back with the next one, its freed sections elsewhere. It is away too when it is freed. Each time GDB counts
+ * its breakpoints there as removed, without a packet; so they are (target_lost()).
+ *
+ * Per-CPU variables get the offsets by which the kernel knows them, as those of vmlinux have them. What else the guest doesn't load
+ * (.modinfo, say) is put where nothing can be: at 0 it would lend its names to null pointers.
+ */
+#include "target/linux_modules.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "debuginfo/alloc_sections.h"
+#include "target/linux_hooks.h"
+
+enum { XML_MAX = 8 << 20, GOING_MAX = 8, HOLE_ALIGN = 16 };
+
+/* The end of the address space, which no kernel maps, so that errors can be told from pointers; GDB sees no module reach below itself. */
+#define HOLE UINT64_C(0xffffffffffe00000)
+#define HOLE_END UINT64_C(0xfffffffffffff000)
+
+static const char empty_list[] = "<library-list></library-list>";
+
+/* A module that is there, and what was found out about its file. */
+struct known {
+	uint64_t address;
+	uint64_t text; /* of its first area */
+	char build_id[2 * MODULE_BUILD_ID_MAX + 1];
+	char *path; /* of its file; NULL: none that can be used */
+	struct alloc_sections sections;
+	struct module_area *places; /* where the guest has them, of the same number; size 0: nowhere */
+	char *xml;                  /* its element of the list; NULL: it is not in the list */
+	bool seen;                  /* in the list that was read last */
+};
+
+struct linux_modules {
+	struct known *v;
+	size_t n;
+	bool fresh;   /* the list was read since it may have changed */
+	bool again;   /* some are away from it that are to be back at once */
+	bool listens; /* the client has asked for it */
+	struct buf xml;
+	char *told;                /* what the client has */
+	struct buf notes;          /* for the user, not yet told */
+	bool no_sections;          /* that it doesn't know where sections are was told */
+	uint64_t going[GOING_MAX]; /* addresses of those that are being freed; 0: none */
+	size_t going_next;
+	uint64_t hole;
+};
+
+struct linux_modules *linux_modules_create(void)
+{
+	struct linux_modules *m = xcalloc(1, sizeof(*m));
+
+	m->hole = HOLE;
+	return m;
+}
+
+static void known_deinit(struct known *k)
+{
+	free(k->path);
+	free(k->places);
+	free(k->xml);
+	alloc_sections_deinit(&k->sections);
+}
+
+static void clear(struct linux_modules *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		known_deinit(&m->v[i]);
+	free(m->v);
+	m->v = NULL;
+	m->n = 0;
+	memset(m->going, 0, sizeof(m->going));
+	m->fresh = false;
+	buf_clear(&m->xml);
+}
+
+void linux_modules_destroy(struct linux_modules *m)
+{
+	clear(m);
+	buf_deinit(&m->xml);
+	buf_deinit(&m->notes);
+	free(m->told);
+	free(m);
+}
+
+void linux_modules_forget(struct linux_target *l)
+{
+	clear(l->modules);
+}
+
+void linux_modules_change(struct linux_target *l)
+{
+	l->modules->fresh = false;
+}
+
+void linux_modules_stopped(struct linux_target *l)
+{
+	if (!linux_hook_is_planted(l, linux_module_comes) || !linux_hook_is_planted(l, linux_module_goes))
+		linux_modules_change(l);
+}
+
+static void note(struct linux_modules *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void note(struct linux_modules *m, const char *format, ...)
+{
+	_cleanup_(free) char *text = NULL;
+	va_list ap;
+
+	va_start(ap, format);
+	text = xvasprintf(format, ap);
+	va_end(ap);
+	buf_printf(&m->notes, "%s%s", m->notes.len ? "\n" : "", text);
+}
+
+/* --- One module --- */
+
+static void put_escaped(struct buf *b, const char *text)
+{
+	for (; *text; text++) {
+		/* XML 1.0 has no way to write most control characters. */
+		if (strchr("<>&\"'", *text) || (unsigned char)*text < ' ')
+			buf_printf(b, "&#%d;", (unsigned char)*text < ' ' ? '?' : *text);
+		else
+			buf_putc(b, *text);
+	}
+}
+
+/* Whether the module has it: its list of sections keeps those that were freed. One that is empty is anywhere. */
+static bool has_area(const struct module *m, uint64_t address, uint64_t size)
+{
+	bool in = !m->areas_n;
+
+	for (size_t i = 0; i < m->areas_n; i++)
+		in |= address - m->areas[i].start < m->areas[i].size &&
+		      size <= m->areas[i].size - (address - m->areas[i].start);
+	return in;
+}
+
+/* The place of a section; several may have its name, so that it is looked for from *next on, which moves on. */
+static bool find_place(const struct module *m, const struct alloc_section *s, size_t *next, uint64_t *ret)
+{
+	for (size_t n = 0; s->size && n < m->sections_n; n++) {
+		size_t i = (*next + n) % m->sections_n;
+
+		if (streq(m->sections[i].name, s->name)) {
+			*ret = m->sections[i].address;
+			*next = i + 1;
+			return has_area(m, *ret, s->size);
+		}
+	}
+	return false;
+}
+
+void linux_module_places(const struct alloc_section *sections, size_t n, const struct module *m,
+			 struct module_area *ret)
+{
+	size_t next = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t address;
+
+		ret[i] = (struct module_area){ 0, 0 };
+		if (find_place(m, &sections[i], &next, &address))
+			ret[i] = (struct module_area){ address, sections[i].size };
+	}
+}
+
+static uint64_t take_hole(uint64_t *hole, uint64_t size)
+{
+	uint64_t room = (MIN(size, HOLE_END - HOLE - HOLE_ALIGN) / HOLE_ALIGN + 1) * HOLE_ALIGN, address;
+
+	/* From its beginning again: what is there is at the same place, but nobody asks what is there. */
+	if (HOLE_END - *hole < room)
+		*hole = HOLE;
+	address = *hole;
+	*hole += room;
+	return address;
+}
+
+void linux_library_xml(const char *path, const struct alloc_section *sections, const struct module_area *places,
+		       size_t n, const struct module *m, uint64_t *hole, struct buf *ret)
+{
+	buf_puts(ret, "<library name=\"");
+	put_escaped(ret, path);
+	buf_puts(ret, "\">");
+	for (size_t i = 0; i < n; i++) {
+		uint64_t address = places[i].start;
+
+		if (!places[i].size && m->percpu_size && streq(sections[i].name, ".data..percpu"))
+			address = m->percpu;
+		else if (!places[i].size)
+			address = take_hole(hole, sections[i].size);
+		buf_printf(ret, "<section address=\"0x%" PRIx64 "\"/>", address);
+	}
+	buf_puts(ret, "</library>\n");
+}
+
+static void make_xml(struct linux_target *l, struct known *k, const struct module *m)
+{
+	struct buf xml = BUF_INIT;
+
+	linux_module_places(k->sections.v, k->sections.n, m, k->places);
+	linux_library_xml(k->path, k->sections.v, k->places, k->sections.n, m, &l->modules->hole, &xml);
+	free(k->xml);
+	k->xml = buf_steal(&xml);
+}
+
+/* Its file and its element, or a note why there are none. */
+static void find_file(struct linux_target *l, struct known *k, const struct module *m)
+{
+	_cleanup_(free) char *path = NULL;
+	bool stale = false;
+	struct err *e = l->params.module_file(l->params.user, m, &path, &stale);
+
+	if (!e && path && !stale)
+		e = alloc_sections_read(path, &k->sections);
+	if (e)
+		note(l->modules, "module %s has no symbols here: %s", m->name, err_message(e));
+	else if (!path)
+		note(l->modules,
+		     "module %s has no symbols here: its file was not found; name the folder that it is in by "
+		     "gdb.modules",
+		     m->name);
+	else if (stale)
+		note(l->modules,
+		     "module %s has no symbols here: %s was built again since it was loaded; unload it and load it "
+		     "again",
+		     m->name, path);
+	else
+		k->path = steal(&path);
+	err_ignore(e);
+	if (!k->path)
+		return;
+	k->places = xcalloc(k->sections.n + 1, sizeof(*k->places));
+	make_xml(l, k, m);
+}
+
+static bool is_same(const struct known *k, const struct module *m)
+{
+	return k->address == m->address && k->text == (m->areas_n ? m->areas[0].start : 0) &&
+	       streq(k->build_id, m->build_id);
+}
+
+static struct known *learn(struct linux_target *l, const struct module *m)
+{
+	struct linux_modules *s = l->modules;
+	struct known *k;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (is_same(&s->v[i], m))
+			return &s->v[i];
+	}
+	s->v = xreallocarray(s->v, s->n + 1, sizeof(*s->v));
+	k = &s->v[s->n++];
+	*k = (struct known){ .address = m->address, .text = m->areas_n ? m->areas[0].start : 0 };
+	snprintf(k->build_id, sizeof(k->build_id), "%s", m->build_id);
+	find_file(l, k, m);
+	return k;
+}
+
+/* The client's breakpoints in it are counted as removed. */
+static void lose_breakpoints(struct linux_target *l, const struct known *k)
+{
+	for (size_t i = 0; k->places && i < k->sections.n; i++)
+		linux_client_loses(l, k->places[i].start, k->places[i].size);
+}
+
+/* --- The list --- */
+
+/* Whether it is being freed. One that isn't going (any more) is another one at the same place. */
+static bool is_going(struct linux_modules *s, const struct module *m)
+{
+	for (size_t i = 0; i < GOING_MAX; i++) {
+		if (s->going[i] != m->address)
+			continue;
+		if (m->state == MODULE_STATE_GOING)
+			return true;
+		s->going[i] = 0;
+	}
+	return false;
+}
+
+static bool is_listed(struct linux_target *l, const struct module *m)
+{
+	if (is_going(l->modules, m))
+		return false;
+	/* One that comes may have no sections yet: it is seen again when it has. */
+	if (!(m->known & MODULE_KNOWS_SECTIONS) && m->state == MODULE_STATE_LIVE && !l->modules->no_sections) {
+		l->modules->no_sections = true;
+		note(l->modules,
+		     "modules have no symbols here: where their sections are can't be read; that takes a kernel with "
+		     "CONFIG_KALLSYMS and CONFIG_SYSFS");
+	}
+	return m->known & MODULE_KNOWS_SECTIONS;
+}
+
+static void drop_unseen(struct linux_target *l)
+{
+	struct linux_modules *s = l->modules;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->v[i].seen) {
+			s->v[n++] = s->v[i];
+			continue;
+		}
+		lose_breakpoints(l, &s->v[i]);
+		known_deinit(&s->v[i]);
+	}
+	s->n = n;
+}
+
+/* Whether something that it had, and has no more, is where another module is now. */
+static bool is_overlaid(const struct known *k, const struct module *m, const struct module_list *modules)
+{
+	for (size_t i = 0; i < k->sections.n; i++) {
+		const struct module_area *p = &k->places[i];
+
+		if (!p->size || has_area(m, p->start, p->size))
+			continue;
+		for (size_t j = 0; j < modules->n; j++) {
+			const struct module *other = &modules->modules[j];
+
+			for (size_t a = 0; other != m && a < other->areas_n; a++) {
+				if (other->areas[a].start - p->start < p->size ||
+				    p->start - other->areas[a].start < other->areas[a].size)
+					return true;
+			}
+		}
+	}
+	return false;
+}
+
+static void add_to_list(struct linux_target *l, const struct module *m, const struct module_list *modules)
+{
+	struct linux_modules *s = l->modules;
+	struct known *k = learn(l, m);
+
+	if (k->xml && !k->seen && is_overlaid(k, m, modules)) {
+		lose_breakpoints(l, k);
+		make_xml(l, k, m);
+		s->again = true;
+	} else if (k->xml && !k->seen) {
+		buf_puts(&s->xml, k->xml);
+	}
+	k->seen = true;
+}
+
+static void list(struct linux_target *l, const struct module_list *modules)
+{
+	struct linux_modules *s = l->modules;
+
+	for (size_t i = 0; i < s->n; i++)
+		s->v[i].seen = false;
+	s->again = false;
+	buf_clear(&s->xml);
+	buf_puts(&s->xml, "<library-list>");
+	for (size_t i = 0; i < modules->n && s->xml.len < XML_MAX; i++) {
+		if (is_listed(l, &modules->modules[i]))
+			add_to_list(l, &modules->modules[i], modules);
+	}
+	buf_puts(&s->xml, "</library-list>");
+	drop_unseen(l);
+}
+
+/* Reads the list, if it may have changed. One that is torn, since a CPU stands in the midst of changing it, is read again later. */
+static void refresh(struct linux_target *l)
+{
+	_cleanup_(module_list_deinit) struct module_list modules = MODULE_LIST_INIT;
+	struct linux_modules *s = l->modules;
+	struct err *e;
+
+	if (s->fresh || !l->kernel)
+		return;
+	e = module_list_read(l->kernel, &modules);
+	/* A kernel without modules has none. */
+	s->fresh = e || modules.complete;
+	if (e)
+		log_debug("%s", err_message(e));
+	if (!e && (modules.complete || !s->xml.len))
+		list(l, &modules);
+	err_ignore(e);
+}
+
+static const char *current(const struct linux_modules *s)
+{
+	return s->xml.len ? buf_str(&s->xml) : empty_list;
+}
+
+bool linux_modules_news(struct linux_target *l, struct target_event *ret)
+{
+	struct linux_modules *s = l->modules;
+	bool differs;
+
+	if (!s->listens)
+		return false;
+	s->fresh &= !s->again;
+	refresh(l);
+	differs = !streq(current(s), s->told ? s->told : empty_list);
+	if (!differs && !s->notes.len)
+		return false;
+	if (differs) {
+		free(s->told);
+		s->told = xstrdup(current(s));
+	}
+	ret->reason = TARGET_REASON_LIBRARIES;
+	if (s->notes.len) {
+		free(ret->message);
+		ret->message = buf_steal(&s->notes);
+	}
+	return true;
+}
+
+struct err *linux_libraries(struct target *t, struct buf *ret)
+{
+	struct linux_target *l = linux_target(t);
+	struct linux_modules *s = l->modules;
+
+	/* That some are away was told, and it asks for that. */
+	if (!s->again || !s->told || !streq(s->told, current(s))) {
+		linux_kernel(l);
+		refresh(l);
+	}
+	s->listens = true;
+	free(s->told);
+	s->told = xstrdup(current(s));
+	buf_puts(ret, s->told);
+	return NULL;
+}
+
+/* --- Hooks --- */
+
+bool linux_module_comes(struct linux_target *l, struct target_event *event)
+{
+	linux_modules_change(l);
+	return linux_modules_news(l, event);
+}
+
+bool linux_module_goes(struct linux_target *l, struct target_event *event)
+{
+	uint64_t address;
+	struct err *e = linux_argument(l, event->thread, 0, &address);
+
+	if (!e) {
+		l->modules->going[l->modules->going_next] = address;
+		l->modules->going_next = (l->modules->going_next + 1) % GOING_MAX;
+	}
+	err_ignore(e);
+	linux_modules_change(l);
+	return linux_modules_news(l, event);
+}

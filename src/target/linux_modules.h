@@ -1,0 +1,44 @@
+/*
+ * The guest's modules as libraries of a debugger: where each section of their files lies (GDB manual, node Library List
+ * Format). GDB reads the files itself; it wants an address for each section that takes memory, in the file's order.
+ */
+#pragma once
+
+#include "target/linux_private.h"
+
+struct linux_modules *linux_modules_create(void);
+void linux_modules_destroy(struct linux_modules *m);
+DEFINE_CLEANUP(struct linux_modules *, linux_modules_destroy);
+
+/* The machine stands still (again). */
+void linux_modules_stopped(struct linux_target *l);
+/* The list may be another one than when it was last read. */
+void linux_modules_change(struct linux_target *l);
+/* The kernel is gone, and with it all modules. */
+void linux_modules_forget(struct linux_target *l);
+
+/*
+ * Whether the client, if it ever asked for the list, has to ask again: that is counted as told. A message for the user goes
+ * to ret->message.
+ */
+bool linux_modules_news(struct linux_target *l, struct target_event *ret);
+
+/* See target_libraries(). Empty as long as no module is known. */
+struct err *linux_libraries(struct target *t, struct buf *ret) err_must_check;
+
+/* Hooks: linux_hooks.h. */
+bool linux_module_comes(struct linux_target *l, struct target_event *event);
+bool linux_module_goes(struct linux_target *l, struct target_event *event);
+
+struct alloc_section;
+
+/* Where the guest has each of the n sections of a module's file; size 0: nowhere. Pure, as the next one. */
+void linux_module_places(const struct alloc_section *sections, size_t n, const struct module *m,
+			 struct module_area *ret);
+
+/*
+ * Appends the element for a module whose file, at path, has these sections at these places. Those that the guest has no place
+ * for get one from *hole on, which moves on, where no memory can be.
+ */
+void linux_library_xml(const char *path, const struct alloc_section *sections, const struct module_area *places,
+		       size_t n, const struct module *m, uint64_t *hole, struct buf *ret);
