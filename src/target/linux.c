@@ -10,6 +10,7 @@ static void destroy(struct target *t)
 {
 	struct linux_target *l = linux_target(t);
 
+	linux_tasks_deinit(l);
 	kernel_destroy(l->kernel);
 	mem_destroy(l->params.mem);
 	free(l->build_id);
@@ -65,8 +66,33 @@ static struct err *next_event(struct target *t, struct target_event *ret)
 	if (ret->kind == TARGET_EVENT_STOP && ret->reason == TARGET_REASON_RESET) {
 		kernel_destroy(l->kernel);
 		l->kernel = NULL;
+		linux_tasks_reset(l);
 	}
 	return NULL;
+}
+
+static struct err *resume(struct target *t, const struct target_resume *how)
+{
+	struct linux_target *l = linux_target(t);
+
+	TRY(linux_view_check_resume(l, how));
+	linux_tasks_forget(l);
+	return target_resume(t->beneath, how);
+}
+
+/* What looks at the kernel is answered here; the rest is the stub's. */
+static struct err *monitor(struct target *t, uint32_t thread, const char *line, target_output output, void *user)
+{
+	static const char tasks[] = "tasks", space[] = " \t";
+	const char *word = line + strspn(line, space), *end = word + strcspn(word, space);
+	struct linux_target *l = linux_target(t);
+	bool known = false;
+
+	if ((size_t)(end - word) == strlen(tasks) && strncmp(word, tasks, strlen(tasks)) == 0)
+		return linux_tasks_monitor(l, end, output, user);
+	if (l->params.monitor)
+		TRY(l->params.monitor(l->params.user, line, output, user, &known));
+	return known ? NULL : target_monitor(t->beneath, thread, line, output, user);
 }
 
 static struct err *exec_file(struct target *t, struct buf *ret)
@@ -93,7 +119,21 @@ static struct err *offsets(struct target *t, uint64_t *ret)
 
 static const struct target_ops linux_ops = {
 	.destroy = destroy,
+	.threads = linux_tasks_threads,
+	.has_thread = linux_tasks_has_thread,
+	.read_registers = linux_view_read_registers,
+	.known_registers = linux_view_known_registers,
+	.write_registers = linux_view_write_registers,
+	.read_register = linux_view_read_register,
+	.write_register = linux_view_write_register,
+	.program_counter = linux_view_program_counter,
+	.read_memory = linux_view_read_memory,
+	.write_memory = linux_view_write_memory,
+	.resume = resume,
 	.next_event = next_event,
+	.monitor = monitor,
+	.variables = linux_tasks_variables,
+	.variable = linux_tasks_variable,
 	.exec_file = exec_file,
 	.offsets = offsets,
 };
@@ -108,5 +148,6 @@ struct target *linux_target_create(const struct linux_params *params, struct tar
 	l->vmlinux = params->vmlinux ? xstrdup(params->vmlinux) : NULL;
 	l->params.build_id = l->build_id;
 	l->params.vmlinux = l->vmlinux;
+	linux_tasks_init(l);
 	return &l->target;
 }
