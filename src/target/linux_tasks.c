@@ -29,12 +29,19 @@ enum { WANTED_MAX = TASK_COMM_MAX + 8 };
 
 /* --- What is remembered --- */
 
+static bool is_number(const char *s)
+{
+	return strspn(s, "0123456789") == strlen(s);
+}
+
 struct err *linux_tasks_check(const char *wanted)
 {
 	if (!*wanted || strlen(wanted) > WANTED_MAX || strpbrk(wanted, " \t\r\n"))
 		return err_create(ERR_USAGE,
 				  "'%s': which tasks are listed is said by all, off, a PID, or a part of a name",
 				  wanted);
+	if (is_number(wanted) && strtoull(wanted, NULL, 10) > PID_MAX)
+		return err_create(ERR_USAGE, "'%s' is no PID: there are none above %" PRIu32, wanted, PID_MAX);
 	return NULL;
 }
 
@@ -166,7 +173,7 @@ static bool is_wanted(const char *wanted, const struct task *t)
 
 	if (streq(wanted, "all"))
 		return true;
-	if (strspn(wanted, "0123456789") == strlen(wanted)) {
+	if (is_number(wanted)) {
 		uint64_t pid = strtoull(wanted, NULL, 10);
 
 		return t->pid == pid || t->tgid == pid;

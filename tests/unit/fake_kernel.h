@@ -91,6 +91,7 @@ enum {
 	FAKE_SIGNAL_RUNTIME = 0x28,
 	FAKE_CRED_EUID = 0x14,
 	FAKE_MM_RSS = 0x100,
+	FAKE_MM_PGD = 0x80,
 	FAKE_COUNTER_SIZE = 0x28,
 	FAKE_COUNTER_COUNT = 0x8,
 	FAKE_COUNTER_COUNTERS = 0x20,
@@ -211,6 +212,7 @@ static inline void fake_facts_of_tasks(struct fake_kernel *f)
 	fake_member(f, FACT_TASK_STACK, FAKE_TASK_STACK, 8);
 	fake_member(f, FACT_SIGNAL_THREAD_HEAD, FAKE_SIGNAL_HEAD, 16);
 	fake_member(f, FACT_SIGNAL_RUNTIME, FAKE_SIGNAL_RUNTIME, 8);
+	fake_member(f, FACT_MM_PGD, FAKE_MM_PGD, 8);
 	fake_member(f, FACT_CRED_EUID, FAKE_CRED_EUID, 4);
 	fake_member(f, FACT_MM_RSS, FAKE_MM_RSS, 4 * FAKE_COUNTER_SIZE);
 	f->facts[FACT_MM_RSS].count = 4;
