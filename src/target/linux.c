@@ -4,13 +4,13 @@
 
 #include "base/log.h"
 #include "base/util.h"
-#include "target/linux_private.h"
+#include "target/linux_tasks.h"
 
 static void destroy(struct target *t)
 {
 	struct linux_target *l = linux_target(t);
 
-	linux_tasks_deinit(l);
+	linux_tasks_destroy(l->tasks);
 	kernel_destroy(l->kernel);
 	mem_destroy(l->params.mem);
 	free(l->build_id);
@@ -148,6 +148,7 @@ struct target *linux_target_create(const struct linux_params *params, struct tar
 	l->vmlinux = params->vmlinux ? xstrdup(params->vmlinux) : NULL;
 	l->params.build_id = l->build_id;
 	l->params.vmlinux = l->vmlinux;
-	linux_tasks_init(l);
+	l->tasks = linux_tasks_create(params->tasks);
+	l->params.tasks = NULL;
 	return &l->target;
 }

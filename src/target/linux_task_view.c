@@ -13,7 +13,7 @@
 
 #include "base/util.h"
 #include "kernel/stack.h"
-#include "target/linux_private.h"
+#include "target/linux_tasks.h"
 
 /* --- Registers by name --- */
 
@@ -26,12 +26,12 @@ static struct err *fetch(const char *annex, struct buf *ret, void *user)
 
 struct err *linux_describe(struct linux_target *l)
 {
-	return l->tasks.description.n ? NULL : description_read(fetch, l, &l->tasks.description);
+	return l->tasks->description.n ? NULL : description_read(fetch, l, &l->tasks->description);
 }
 
 bool linux_register_value(const struct linux_target *l, const char *name, const struct buf *bytes, uint64_t *ret)
 {
-	const struct description_register *r = description_find(&l->tasks.description, name);
+	const struct description_register *r = description_find(&l->tasks->description, name);
 
 	return r && description_value(r, bytes->data, bytes->len, ret);
 }
@@ -72,10 +72,10 @@ static struct err *saved_registers(struct linux_target *l, uint32_t thread, stru
 	TRY(linux_task_need(l, thread, &task));
 	if (!stack_saved_registers(l->kernel, task->task.address, &saved))
 		return err_create(ERR_FAULT, "the saved registers of task %" PRIu32 " can't be read", task->task.pid);
-	append_zeros(ret, l->tasks.description.size);
-	append_zeros(ret_known, l->tasks.description.size);
+	append_zeros(ret, l->tasks->description.size);
+	append_zeros(ret_known, l->tasks->description.size);
 	for (unsigned int i = 0; i < REGISTERS_N; i++) {
-		const struct description_register *r = description_find(&l->tasks.description, names[i]);
+		const struct description_register *r = description_find(&l->tasks->description, names[i]);
 
 		if (!r || r->size > sizeof(value) || !register_get(&saved, i, &value))
 			continue;
@@ -116,7 +116,7 @@ struct err *linux_view_read_register(struct target *t, uint32_t thread, unsigned
 	if (!linux_is_task(thread))
 		return target_read_register(t->beneath, thread, number, ret);
 	TRY(saved_registers(l, thread, &bytes, &known));
-	r = description_at(&l->tasks.description, number);
+	r = description_at(&l->tasks->description, number);
 	if (!r)
 		return err_create(ERR_NOT_FOUND, "there is no register %u", number);
 	if (known.data[r->offset])

@@ -17,7 +17,7 @@
 #include "kernel/cpu.h"
 #include "kernel/percpu.h"
 #include "kernel/stack.h"
-#include "target/linux_private.h"
+#include "target/linux_tasks.h"
 
 enum variable { VARIABLE_PID = 1, VARIABLE_TGID, VARIABLE_CPU };
 
@@ -51,34 +51,42 @@ static void want(struct linux_tasks *t, const char *wanted)
 	t->wanted = wanted && !streq(wanted, "off") ? xstrdup(wanted) : NULL;
 }
 
-void linux_tasks_init(struct linux_target *l)
+struct linux_tasks *linux_tasks_create(const char *wanted)
 {
-	want(&l->tasks, l->params.tasks);
-	l->params.tasks = NULL;
+	struct linux_tasks *t = xcalloc(1, sizeof(*t));
+
+	want(t, wanted);
+	return t;
+}
+
+void linux_tasks_destroy(struct linux_tasks *t)
+{
+	if (!t)
+		return;
+	description_deinit(&t->description);
+	symbols_destroy(t->symbols);
+	free(t->list);
+	free(t->cpus);
+	free(t->wanted);
+	free(t);
 }
 
 void linux_tasks_forget(struct linux_target *l)
 {
-	free(l->tasks.list);
-	l->tasks.list = NULL;
-	l->tasks.n = 0;
-	l->tasks.is_read = false;
+	struct linux_tasks *t = l->tasks;
+
+	free(t->list);
+	t->list = NULL;
+	t->n = 0;
+	t->is_read = false;
 }
 
 void linux_tasks_reset(struct linux_target *l)
 {
 	linux_tasks_forget(l);
-	free(l->tasks.cpus);
-	l->tasks.cpus = NULL;
-	l->tasks.cpus_n = 0;
-}
-
-void linux_tasks_deinit(struct linux_target *l)
-{
-	linux_tasks_reset(l);
-	description_deinit(&l->tasks.description);
-	symbols_destroy(l->tasks.symbols);
-	free(l->tasks.wanted);
+	free(l->tasks->cpus);
+	l->tasks->cpus = NULL;
+	l->tasks->cpus_n = 0;
 }
 
 /* --- CPUs --- */
@@ -131,7 +139,7 @@ static uint32_t recognize_thread(struct linux_target *l, uint32_t thread)
 /* The kernel's number of a CPU of the target's. There is a kernel. */
 static uint32_t cpu_of(struct linux_target *l, uint32_t thread)
 {
-	struct linux_tasks *t = &l->tasks;
+	struct linux_tasks *t = l->tasks;
 	uint32_t cpu;
 
 	if (!thread || thread > TARGET_CPUS_MAX)
@@ -185,7 +193,7 @@ static bool is_wanted(const char *wanted, const struct task *t)
 /* Tasks that can be looked at: not on a CPU, which shows them, and with a stack. */
 static void add_tasks(struct linux_target *l, const struct task_list *all)
 {
-	struct linux_tasks *t = &l->tasks;
+	struct linux_tasks *t = l->tasks;
 	struct registers unused;
 
 	t->list = xcalloc(all->n, sizeof(*t->list));
@@ -217,7 +225,7 @@ static struct err *read_list(struct linux_target *l)
 
 	TRY(task_list_read(l->kernel, true, &all));
 	add_tasks(l, &all);
-	sort(&l->tasks);
+	sort(l->tasks);
 	return NULL;
 }
 
@@ -226,9 +234,9 @@ static void need_list(struct linux_target *l)
 {
 	struct err *e;
 
-	if (l->tasks.is_read || !l->tasks.wanted || !linux_kernel(l))
+	if (l->tasks->is_read || !l->tasks->wanted || !linux_kernel(l))
 		return;
-	l->tasks.is_read = true;
+	l->tasks->is_read = true;
 	e = read_list(l);
 	if (e)
 		log_warn("tasks are not listed: %s", err_message(e));
@@ -240,14 +248,14 @@ const struct linux_task *linux_task_find(struct linux_target *l, uint32_t thread
 	const struct linux_task key = { .thread = thread };
 
 	need_list(l);
-	return l->tasks.n ? bsearch(&key, l->tasks.list, l->tasks.n, sizeof(key), by_thread) : NULL;
+	return l->tasks->n ? bsearch(&key, l->tasks->list, l->tasks->n, sizeof(key), by_thread) : NULL;
 }
 
 /* --- Names --- */
 
 static struct symbols *need_symbols(struct linux_target *l)
 {
-	struct linux_tasks *t = &l->tasks;
+	struct linux_tasks *t = l->tasks;
 	struct err *e;
 
 	if (t->symbols || t->no_symbols || !l->vmlinux)
@@ -268,7 +276,7 @@ static void put_state(struct linux_target *l, const struct task *t, struct buf *
 		return;
 	buf_printf(b, " %c", t->state);
 	if (task_sleeps_in(l->kernel, t, &address) && need_symbols(l) &&
-	    symbols_at(l->tasks.symbols, address - kernel_slide(l->kernel), &place) && place.is_function)
+	    symbols_at(l->tasks->symbols, address - kernel_slide(l->kernel), &place) && place.is_function)
 		buf_printf(b, " %s", place.name);
 }
 
@@ -317,8 +325,8 @@ struct err *linux_tasks_threads(struct target *t, struct target_threads *ret)
 	for (size_t i = first; i < ret->n; i++)
 		name_cpu(l, &ret->v[i]);
 	need_list(l);
-	for (size_t i = 0; i < l->tasks.n; i++)
-		add_thread(l, &l->tasks.list[i], ret);
+	for (size_t i = 0; i < l->tasks->n; i++)
+		add_thread(l, &l->tasks->list[i], ret);
 	return NULL;
 }
 
@@ -387,7 +395,7 @@ struct err *linux_tasks_variable(struct target *t, uint32_t thread, unsigned int
 
 static void say_what_is_listed(struct linux_target *l, struct buf *b)
 {
-	if (!l->tasks.wanted) {
+	if (!l->tasks->wanted) {
 		buf_puts(b, "no tasks are listed as threads; monitor tasks all | PID | NAME does\n");
 		return;
 	}
@@ -397,7 +405,7 @@ static void say_what_is_listed(struct linux_target *l, struct buf *b)
 	else
 		buf_printf(b,
 			   "%zu sleeping tasks are listed as threads (%s), task PID as thread id %" PRIu32 " + PID\n",
-			   l->tasks.n, l->tasks.wanted, TASK_THREAD_BASE);
+			   l->tasks->n, l->tasks->wanted, TASK_THREAD_BASE);
 }
 
 struct err *linux_tasks_monitor(struct linux_target *l, const char *rest, target_output output, void *user)
@@ -408,7 +416,7 @@ struct err *linux_tasks_monitor(struct linux_target *l, const char *rest, target
 
 	if (*wanted) {
 		TRY(linux_tasks_check(wanted));
-		want(&l->tasks, wanted);
+		want(l->tasks, wanted);
 		linux_tasks_forget(l);
 	}
 	say_what_is_listed(l, &text);
