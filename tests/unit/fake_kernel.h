@@ -582,3 +582,33 @@ static inline struct mem *fake_mem(const struct fake_kernel *f)
 		abort();
 	return m;
 }
+
+enum { FAKE_DAMAGE = 16, FAKE_DAMAGE_LAYOUT = 0x80 };
+
+/*
+ * Damages it. piece: an offset into the image (4 bytes), a width (1 byte) and a value (8 bytes, at 8). Values with the highest
+ * bits 01 are made pointers into the image's direct map, so that damage leads somewhere.
+ */
+static inline void fake_damage(struct fake_kernel *f, const uint8_t *piece)
+{
+	uint32_t offset;
+	uint64_t value;
+	size_t width = (size_t)1 << (piece[4] & 3);
+
+	memcpy(&offset, piece, sizeof(offset));
+	memcpy(&value, piece + 8, sizeof(value));
+	/* What vmlinux says may be anything, too. */
+	if (piece[4] & FAKE_DAMAGE_LAYOUT) {
+		struct layout_answer *a = &f->facts[offset % KERNEL_FACTS_N];
+
+		a->value = a->value > LAYOUT_OFFSET_MAX ? a->value : value % (LAYOUT_OFFSET_MAX + 1);
+		a->size = (uint32_t)(value >> 32) % (LAYOUT_SIZE_MAX + 1);
+		a->count = (uint32_t)(value >> 40);
+		a->found = piece[5] & 1;
+		return;
+	}
+	if (value >> 62 == 1)
+		value = fake_direct(f, value % FAKE_SIZE);
+	offset %= FAKE_SIZE - sizeof(value);
+	memcpy(f->image + offset, &value, width);
+}
