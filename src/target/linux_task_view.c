@@ -172,9 +172,13 @@ struct err *linux_view_write_register(struct target *t, uint32_t thread, unsigne
 
 struct err *linux_view_check_resume(struct linux_target *l, const struct target_resume *how)
 {
-	if (linux_is_task(how->step))
-		return only_for_looking(l, how->step);
-	return linux_is_task(how->over) ? only_for_looking(l, how->over) : NULL;
+	const uint32_t threads[] = { how->step, how->only, how->over };
+
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
+		if (linux_is_task(threads[i]))
+			return only_for_looking(l, threads[i]);
+	}
+	return NULL;
 }
 
 /* --- Memory --- */

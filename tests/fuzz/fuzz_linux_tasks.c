@@ -9,8 +9,8 @@
 
 #include "base/log.h"
 #include "target/linux.h"
+#include "tests/unit/fake_cpus.h"
 #include "tests/unit/fake_stack.h"
-#include "tests/unit/fake_target.h"
 
 enum { PIECES_MAX = 32, LINE_MAX_LEN = 40, SAVED = FAKE_STACK + 0x800, TASKS_FROM = 10000000 };
 
@@ -111,12 +111,12 @@ static void run(struct fake_kernel *f, const char *line, const uint8_t *pieces, 
 		.user = f,
 	};
 	struct mem *mem = fake_mem(f);
-	struct fake_target *beneath = fake_target_create(2, mem);
+	struct fake_cpus *beneath = fake_cpus_create(2, mem);
 	struct target *t = linux_target_create(&params, &beneath->target);
 	const struct target_resume on = { 0 };
 
-	fake_target_set(beneath, 1, "gs_base", fake_direct(f, FAKE_PER_CPU));
-	fake_target_set(beneath, 2, "rsp", fake_direct(f, FAKE_STACK + 0x100));
+	fake_cpus_set(beneath, 1, "gs_base", fake_direct(f, FAKE_PER_CPU));
+	fake_cpus_set(beneath, 2, "rsp", fake_direct(f, FAKE_STACK + 0x100));
 	for (size_t i = 0; i < n / 2; i++)
 		fake_damage(f, pieces + i * FAKE_DAMAGE);
 	look(t);

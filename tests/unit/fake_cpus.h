@@ -105,15 +105,14 @@ static inline struct err *fake_cpus_program_counter(struct target *t, uint32_t t
 {
 	struct fake_cpus *f = fake_cpus(t);
 
-	if (!fake_cpus_has_thread(t, thread) ||
-	    !description_value(description_find(&f->description, "rip"), f->registers[thread - 1], f->description.size,
-			       ret))
+	if (!fake_cpus_has_thread(t, thread) || !description_value(description_find(&f->description, "rip"),
+								   f->registers[thread - 1], f->description.size, ret))
 		return err_create(ERR_NOT_FOUND, "no thread %u", thread);
 	return NULL;
 }
 
 static inline struct err *fake_cpus_read_memory(struct target *t, uint32_t thread, uint64_t address, void *ret,
-						  size_t len, size_t *ret_len)
+						size_t len, size_t *ret_len)
 {
 	struct fake_cpus *f = fake_cpus(t);
 
@@ -125,8 +124,8 @@ static inline struct err *fake_cpus_read_memory(struct target *t, uint32_t threa
 	return NULL;
 }
 
-static inline struct err *fake_cpus_write_memory(struct target *t, uint32_t thread, uint64_t address,
-						   const void *bytes, size_t len)
+static inline struct err *fake_cpus_write_memory(struct target *t, uint32_t thread, uint64_t address, const void *bytes,
+						 size_t len)
 {
 	struct fake_cpus *f = fake_cpus(t);
 
@@ -157,7 +156,7 @@ static inline struct err *fake_cpus_next_event(struct target *t, struct target_e
 }
 
 static inline struct err *fake_cpus_monitor(struct target *t, uint32_t thread, const char *line, target_output output,
-					      void *user)
+					    void *user)
 {
 	struct fake_cpus *f = fake_cpus(t);
 

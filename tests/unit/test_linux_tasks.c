@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "base/log.h"
-#include "tests/unit/fake_stack.h"
 #include "tests/unit/fake_cpus.h"
+#include "tests/unit/fake_stack.h"
 
 #include "target/linux.h"
 
@@ -286,13 +286,15 @@ static void expect_refused(struct err *e)
 
 static void sleepers_are_only_looked_at(void **state)
 {
-	const struct target_resume step = { .step = BASE + 2 }, over = { .over = BASE + 2 }, on = { .step = 1 };
+	const struct target_resume step = { .step = BASE + 2 }, over = { .over = BASE + 2 },
+				   only = { .only = BASE + 2 }, on = { .step = 1 };
 	struct fixture *x = *state;
 
 	expect_refused(target_write_registers(x->t, BASE + 2, "", 1));
 	expect_refused(target_write_register(x->t, BASE + 2, 0, "", 1));
 	expect_refused(target_resume(x->t, &step));
 	expect_refused(target_resume(x->t, &over));
+	expect_refused(target_resume(x->t, &only));
 	assert_int_equal(x->beneath->resumed, 0);
 	assert_null(target_resume(x->t, &on));
 	assert_int_equal(x->beneath->how.step, 1);
