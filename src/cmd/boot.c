@@ -16,6 +16,7 @@
 #include "cmd/vm_logs.h"
 #include "kbuild/configure.h"
 #include "supervisor/relay.h"
+#include "target/linux.h"
 #include "vm/kvm_probe.h"
 
 enum { END_TIMEOUT_MS = 10000, MEMORY_MIN_MB = 64, CPUS_MAX = 255, HOLD_TRIES = 10 };
@@ -135,6 +136,13 @@ static enum on_panic parse_on_panic(const char *word)
 	if (streq(word, "reboot"))
 		return ON_PANIC_REBOOT;
 	return streq(word, "exit") ? ON_PANIC_EXIT : ON_PANIC_PAUSE;
+}
+
+static struct err *check_tasks(const struct config *cfg)
+{
+	const char *tasks = config_string(cfg, OPT_GDB_TASKS);
+
+	return tasks ? err_wrap(linux_tasks_check(tasks), "--tasks") : NULL;
 }
 
 static struct err *check_size(const struct config *cfg)
@@ -290,6 +298,7 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 	if (!name)
 		return err_create(ERR_USAGE, "a VM needs a name");
 	TRY(check_size(cfg));
+	TRY(check_tasks(cfg));
 	TRY(foreign_check_options(cfg));
 	TRY(choose_port(cfg, p));
 	TRY(attach_prepare(cfg, &b.attach));

@@ -405,8 +405,8 @@ static bool look_at(const struct kernel *k, const struct task *t, struct moment 
 	       read_member(k, t->address, FACT_TASK_STACK, &ret->stack);
 }
 
-/* What __switch_to_asm() has put on the stack. */
-static bool take_inactive_frame(struct walk *w, uint64_t sp)
+/* What __switch_to_asm() has put on the stack. False: that can't be read. */
+static bool read_inactive_frame(const struct walk *w, uint64_t sp, struct registers *ret)
 {
 	static const struct {
 		enum kernel_fact fact;
@@ -419,19 +419,33 @@ static bool take_inactive_frame(struct walk *w, uint64_t sp)
 	};
 	uint64_t size = w->k->facts[FACT_INACTIVE_FRAME].size, value;
 	uint8_t copy[LIMIT_REGS];
-	const struct place *place;
 
 	if (size > sizeof(copy) || !read_stack(w, sp, copy, size))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
 		if (member_of(w->k, copy, size, members[i].fact, &value))
-			register_set(&w->r, members[i].number, value);
+			register_set(ret, members[i].number, value);
 	}
-	register_set(&w->r, REGISTER_RSP, sp + size);
+	register_set(ret, REGISTER_RSP, sp + size);
+	return true;
+}
+
+static bool take_inactive_frame(struct walk *w, uint64_t sp)
+{
+	const struct place *place;
+
+	if (!read_inactive_frame(w, sp, &w->r))
+		return false;
 	/* A task that never ran begins at a function, rather than to return into one. */
 	place = symbolize(w->symbolizer, get(w, REGISTER_RIP), false);
 	w->is_return = !place->symbol || place->offset;
 	return true;
+}
+
+/* Whether a task's stack pointer may be that of a task that sleeps. */
+static bool is_saved_sp(const struct walk *w, uint64_t sp)
+{
+	return sp % WORD == 0 && find_range(w, sp, WORD) != SIZE_MAX;
 }
 
 /* The stack from sp on, if the task doesn't run meanwhile. False: it does. */
@@ -468,7 +482,7 @@ static bool try_task(struct walk *w, const struct task *t)
 		return true;
 	}
 	w->ranges_n = 1;
-	if (before.sp % WORD || find_range(w, before.sp, WORD) == SIZE_MAX) {
+	if (!is_saved_sp(w, before.sp)) {
 		finish(w, STACK_END_LOST, "its saved stack pointer is not in its stack");
 		return true;
 	}
@@ -495,6 +509,17 @@ struct err *stack_read(const struct kernel *k, struct symbolizer *s, const struc
 	free(w.copy);
 	*ret = stack;
 	return NULL;
+}
+
+bool stack_saved_registers(const struct kernel *k, uint64_t task, struct registers *ret)
+{
+	const struct task t = { .address = task };
+	struct walk w = { .k = k, .ranges_n = 1 };
+	struct moment now;
+
+	*ret = (struct registers){ 0 };
+	return look_at(k, &t, &now) && !now.on_cpu && task_stack(k, task, &w.ranges[0]) && is_saved_sp(&w, now.sp) &&
+	       read_inactive_frame(&w, now.sp, ret);
 }
 
 /* --- Of a CPU --- */

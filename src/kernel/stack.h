@@ -61,3 +61,9 @@ struct err *stack_read(const struct kernel *k, struct symbolizer *s, const struc
 /* The stack that a CPU is on. The guest must stand still. Errors as above. */
 struct err *stack_read_cpu(const struct kernel *k, struct symbolizer *s, uint32_t cpu, const struct cpu_registers *regs,
 			   struct stack *ret) err_must_check;
+
+/*
+ * The registers that a task, its task_struct at the address, will go on with: those that functions keep for their callers, and
+ * where it returns to in the scheduler. The guest must stand still. False if it is on a CPU, or ended, or they can't be read.
+ */
+bool stack_saved_registers(const struct kernel *k, uint64_t task, struct registers *ret);

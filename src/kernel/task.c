@@ -299,6 +299,29 @@ void task_read(const struct kernel *k, uint64_t address, struct task *ret)
 	read_task(k, address, ret, &shared);
 }
 
+bool task_read_ids(const struct kernel *k, uint64_t address, uint32_t *ret_pid, uint32_t *ret_tgid)
+{
+	uint64_t pid, tgid;
+
+	if (!read_member(k, address, FACT_TASK_PID, &pid) || !read_member(k, address, FACT_TASK_TGID, &tgid))
+		return false;
+	*ret_pid = (uint32_t)pid;
+	*ret_tgid = (uint32_t)tgid;
+	return true;
+}
+
+bool task_mmu(const struct kernel *k, uint64_t address, struct mmu *ret)
+{
+	uint64_t mm, table;
+	struct mmu_page page;
+
+	if (!read_pointer(k, address, FACT_TASK_MM, &mm) || !read_pointer(k, mm, FACT_MM_PGD, &table) ||
+	    mmu_translate(k->mem, &k->mmu, table, &page) != MMU_OK)
+		return false;
+	*ret = (struct mmu){ .root = page.phys, .levels = k->mmu.levels };
+	return true;
+}
+
 /* --- Lists --- */
 
 struct walk {

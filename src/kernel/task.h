@@ -65,6 +65,12 @@ struct err *task_list_read(const struct kernel *k, bool threads, struct task_lis
 /* Reads the one whose task_struct is at the address, listed or not: idle tasks (PID 0) are in no list. */
 void task_read(const struct kernel *k, uint64_t address, struct task *ret);
 
+/* Only its numbers, quickly. False if they can't be read. */
+bool task_read_ids(const struct kernel *k, uint64_t address, uint32_t *ret_pid, uint32_t *ret_tgid);
+
+/* The page tables of its process, in which the kernel's addresses are too. False: it has none of its own. */
+bool task_mmu(const struct kernel *k, uint64_t address, struct mmu *ret);
+
 /*
  * The letter for a task's state. state is task_struct.__state, exit_state that of the same name. Pure.
  */

@@ -152,12 +152,21 @@ static struct err *on_thread_alive(struct session *s, struct rsp_reader args)
 
 /* --- Registers --- */
 
+/* What is not known has an x for each digit. */
 static struct err *on_read_registers(struct session *s, struct rsp_reader args)
 {
+	_cleanup_(buf_deinit) struct buf known = BUF_INIT;
+	size_t first = s->reply.len;
+
 	(void)args;
 	buf_clear(&s->scratch);
 	TRY(target_read_registers(s->target, s->thread, &s->scratch));
+	TRY(target_known_registers(s->target, s->thread, &known));
 	rsp_put_hex_bytes(&s->reply, buf_str(&s->scratch), s->scratch.len);
+	for (size_t i = 0; i < MIN(known.len, s->scratch.len); i++) {
+		if (!known.data[i])
+			memset(s->reply.data + first + 2 * i, 'x', 2);
+	}
 	return NULL;
 }
 
@@ -178,6 +187,8 @@ static struct err *on_read_register(struct session *s, struct rsp_reader args)
 		return packet_malformed();
 	buf_clear(&s->scratch);
 	TRY(target_read_register(s->target, s->thread, (unsigned int)number, &s->scratch));
+	if (!s->scratch.len)
+		buf_puts(&s->reply, "xx");
 	rsp_put_hex_bytes(&s->reply, buf_str(&s->scratch), s->scratch.len);
 	return NULL;
 }

@@ -8,11 +8,13 @@
 #include "base/util.h"
 #include "target/linux_hooks.h"
 #include "target/linux_modules.h"
+#include "target/linux_tasks.h"
 
 static void destroy(struct target *t)
 {
 	struct linux_target *l = linux_target(t);
 
+	linux_tasks_destroy(l->tasks);
 	kernel_destroy(l->kernel);
 	mem_destroy(l->params.mem);
 	free(l->build_id);
@@ -123,12 +125,28 @@ void linux_forget(struct linux_target *l)
 {
 	linux_hooks_forget(l);
 	linux_modules_forget(l);
+	linux_tasks_reset(l);
 	kernel_destroy(l->kernel);
 	l->kernel = NULL;
 	target_event_deinit(&l->held);
 }
 
 /* --- What it adds --- */
+
+/* What looks at the kernel is answered here; the rest is the stub's. */
+static struct err *monitor(struct target *t, uint32_t thread, const char *line, target_output output, void *user)
+{
+	static const char tasks[] = "tasks", space[] = " \t";
+	const char *word = line + strspn(line, space), *end = word + strcspn(word, space);
+	struct linux_target *l = linux_target(t);
+	bool known = false;
+
+	if ((size_t)(end - word) == strlen(tasks) && strncmp(word, tasks, strlen(tasks)) == 0)
+		return linux_tasks_monitor(l, end, output, user);
+	if (l->params.monitor)
+		TRY(l->params.monitor(l->params.user, line, output, user, &known));
+	return known ? NULL : target_monitor(t->beneath, thread, line, output, user);
+}
 
 static struct err *exec_file(struct target *t, struct buf *ret)
 {
@@ -163,6 +181,19 @@ static const struct target_ops linux_ops = {
 	.timeout_ms = linux_timeout_ms,
 	.next_event = linux_next_event,
 	.libraries = linux_libraries,
+	.threads = linux_tasks_threads,
+	.has_thread = linux_tasks_has_thread,
+	.read_registers = linux_view_read_registers,
+	.known_registers = linux_view_known_registers,
+	.write_registers = linux_view_write_registers,
+	.read_register = linux_view_read_register,
+	.write_register = linux_view_write_register,
+	.program_counter = linux_view_program_counter,
+	.read_memory = linux_view_read_memory,
+	.write_memory = linux_view_write_memory,
+	.monitor = monitor,
+	.variables = linux_tasks_variables,
+	.variable = linux_tasks_variable,
 	.exec_file = exec_file,
 	.offsets = offsets,
 };
@@ -178,5 +209,7 @@ struct target *linux_target_create(const struct linux_params *params, struct tar
 	l->params.build_id = l->build_id;
 	l->params.vmlinux = l->vmlinux;
 	l->modules = linux_modules_create();
+	l->tasks = linux_tasks_create(params->tasks);
+	l->params.tasks = NULL;
 	return &l->target;
 }

@@ -14,6 +14,8 @@ struct linux_params {
 	struct mem *mem;      /* the guest's RAM; handed over */
 	const char *build_id; /* hexadecimal; strings are copied */
 	const char *vmlinux;  /* NULL: not known */
+	const char *
+		tasks; /* which tasks are threads, as `monitor tasks` takes it: linux_tasks_check() was content; NULL: none */
 	/* Called once, when something is to be known of the kernel. Errors as layout_load(). */
 	struct err *(*facts)(void *user, struct layout_answer ret[KERNEL_FACTS_N]);
 	/*
@@ -28,3 +30,9 @@ struct linux_params {
 
 /* Puts it on top of beneath, which it owns from then on. */
 struct target *linux_target_create(const struct linux_params *params, struct target *beneath);
+
+/*
+ * Whether that is one of "all", "off", a PID, or a part of a task's name: ERR_USAGE if it isn't. For an option that is to be
+ * refused before anything is started.
+ */
+struct err *linux_tasks_check(const char *wanted) err_must_check;

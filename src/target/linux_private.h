@@ -10,6 +10,7 @@
 enum { LINUX_HOOKS_MAX = 32 };
 
 struct linux_modules;
+struct linux_tasks;
 
 struct linux_target {
 	struct target target;
@@ -42,6 +43,7 @@ struct linux_target {
 	struct target_event held; /* what it is told of when it resumes the next time */
 
 	struct linux_modules *modules; /* linux_modules.c */
+	struct linux_tasks *tasks;     /* linux_tasks.c */
 };
 
 static inline struct linux_target *linux_target(struct target *t)

@@ -16,6 +16,7 @@
 #include "base/util.h"
 #include "target/linux_hooks.h"
 #include "target/linux_modules.h"
+#include "target/linux_tasks.h"
 
 enum { GDB_SIGINT = 2, GDB_SIGTRAP = 5 };
 
@@ -131,6 +132,7 @@ static struct target_event make_event(uint32_t thread, enum target_reason reason
 
 static struct err *run(struct linux_target *l, const struct target_resume *how)
 {
+	linux_tasks_forget(l);
 	TRY(target_resume(l->target.beneath, how));
 	l->runs = true;
 	return NULL;
@@ -176,6 +178,7 @@ struct err *linux_resume(struct target *t, const struct target_resume *how)
 	struct linux_target *l = linux_target(t);
 	struct target_resume mine = *how;
 
+	TRY(linux_view_check_resume(l, how));
 	if (linux_kernel(l) && !l->hooked)
 		linux_hooks_plant(l);
 	/* A step is a step: what else there is to tell of has time until then. */

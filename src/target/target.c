@@ -91,6 +91,12 @@ struct err *target_program_counter(struct target *t, uint32_t thread, uint64_t *
 	CALL(t, program_counter, "say where a thread is", thread, ret);
 }
 
+struct err *target_known_registers(struct target *t, uint32_t thread, struct buf *ret)
+{
+	FIND(t, known_registers);
+	return t ? t->ops->known_registers(t, thread, ret) : NULL;
+}
+
 const unsigned int *target_expedited(struct target *t, size_t *ret_n)
 {
 	FIND(t, expedited);

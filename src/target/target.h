@@ -119,6 +119,7 @@ struct target_ops {
 	struct err *(*threads)(struct target *t, struct target_threads *ret);
 	bool (*has_thread)(struct target *t, uint32_t thread);
 	struct err *(*read_registers)(struct target *t, uint32_t thread, struct buf *ret);
+	struct err *(*known_registers)(struct target *t, uint32_t thread, struct buf *ret);
 	struct err *(*write_registers)(struct target *t, uint32_t thread, const void *bytes, size_t len);
 	struct err *(*read_register)(struct target *t, uint32_t thread, unsigned int number, struct buf *ret);
 	struct err *(*write_register)(struct target *t, uint32_t thread, unsigned int number, const void *bytes,
@@ -170,8 +171,8 @@ bool target_has_thread(struct target *t, uint32_t thread);
 
 /*
  * All registers of a thread, or the one of that number, as the description has them, in the target's byte order. What is not
- * known is left out at the end. ERR_UNSUPPORTED: that thread's can't be written; the message says why. ERR_NOT_FOUND: no
- * such thread, or register.
+ * known is left out at the end, or is 0, and target_known_registers() says so; the one that is asked for alone has no bytes
+ * then. ERR_UNSUPPORTED: that thread's can't be written; the message says why. ERR_NOT_FOUND: no such thread, or register.
  */
 struct err *target_read_registers(struct target *t, uint32_t thread, struct buf *ret) err_must_check;
 struct err *target_write_registers(struct target *t, uint32_t thread, const void *bytes, size_t len) err_must_check;
@@ -180,6 +181,11 @@ struct err *target_read_register(struct target *t, uint32_t thread, unsigned int
 struct err *target_write_register(struct target *t, uint32_t thread, unsigned int number, const void *bytes, size_t len)
 	err_must_check;
 struct err *target_program_counter(struct target *t, uint32_t thread, uint64_t *ret) err_must_check;
+/*
+ * Which of the bytes that target_read_registers() has of the thread are known: appends a 1 or a 0 for each of them, or
+ * nothing if all of them are.
+ */
+struct err *target_known_registers(struct target *t, uint32_t thread, struct buf *ret) err_must_check;
 
 /* Numbers of those that a debugger wants to know at each stop. *ret_n of them; static. */
 const unsigned int *target_expedited(struct target *t, size_t *ret_n);

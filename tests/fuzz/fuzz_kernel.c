@@ -1,7 +1,6 @@
 /*
- * Fuzzes all that walks through a kernel's memory: a whole image is damaged, and everything read from it. Input: pieces of 16
- * bytes, each an offset into the image (4 bytes), a width (1 byte) and a value (8 bytes, at 8). Values with the highest bits
- * 01 are made pointers into the image's direct map, so that damage leads somewhere.
+ * Fuzzes all that walks through a kernel's memory: a whole image is damaged, and everything read from it. Input: pieces of what
+ * fake_damage() takes.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -14,7 +13,7 @@
 #include "kernel/task.h"
 #include "tests/unit/fake_kernel.h"
 
-enum { PIECE = 16, PIECES_MAX = 64, LAYOUT_PIECE = 0x80 };
+enum { PIECES_MAX = 64 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,30 +36,6 @@ static struct fake_kernel *make_image(void)
 	user = fake_module(f, "user");
 	fake_use(f, user, used);
 	return f;
-}
-
-static void damage(struct fake_kernel *f, const uint8_t *piece)
-{
-	uint32_t offset;
-	uint64_t value;
-	size_t width = (size_t)1 << (piece[4] & 3);
-
-	memcpy(&offset, piece, sizeof(offset));
-	memcpy(&value, piece + 8, sizeof(value));
-	/* What vmlinux says may be anything, too. */
-	if (piece[4] & LAYOUT_PIECE) {
-		struct layout_answer *a = &f->facts[offset % KERNEL_FACTS_N];
-
-		a->value = a->value > LAYOUT_OFFSET_MAX ? a->value : value % (LAYOUT_OFFSET_MAX + 1);
-		a->size = (uint32_t)(value >> 32) % (LAYOUT_SIZE_MAX + 1);
-		a->count = (uint32_t)(value >> 40);
-		a->found = piece[5] & 1;
-		return;
-	}
-	if (value >> 62 == 1)
-		value = fake_direct(f, value % FAKE_SIZE);
-	offset %= FAKE_SIZE - sizeof(value);
-	memcpy(f->image + offset, &value, width);
 }
 
 static void read_tasks(const struct kernel *k, bool threads)
@@ -158,8 +133,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!whole)
 		whole = make_image();
 	memcpy(f, whole, sizeof(*f));
-	for (size_t i = 0; i < PIECES_MAX && (i + 1) * PIECE <= size; i++)
-		damage(f, data + i * PIECE);
+	for (size_t i = 0; i < PIECES_MAX && (i + 1) * FAKE_DAMAGE <= size; i++)
+		fake_damage(f, data + i * FAKE_DAMAGE);
 	m = fake_mem(f);
 	e = kernel_open(m, FAKE_BUILD_ID, f->facts, &k);
 	if (!e) {

@@ -91,6 +91,7 @@ enum {
 	FAKE_SIGNAL_RUNTIME = 0x28,
 	FAKE_CRED_EUID = 0x14,
 	FAKE_MM_RSS = 0x100,
+	FAKE_MM_PGD = 0x80,
 	FAKE_COUNTER_SIZE = 0x28,
 	FAKE_COUNTER_COUNT = 0x8,
 	FAKE_COUNTER_COUNTERS = 0x20,
@@ -211,6 +212,7 @@ static inline void fake_facts_of_tasks(struct fake_kernel *f)
 	fake_member(f, FACT_TASK_STACK, FAKE_TASK_STACK, 8);
 	fake_member(f, FACT_SIGNAL_THREAD_HEAD, FAKE_SIGNAL_HEAD, 16);
 	fake_member(f, FACT_SIGNAL_RUNTIME, FAKE_SIGNAL_RUNTIME, 8);
+	fake_member(f, FACT_MM_PGD, FAKE_MM_PGD, 8);
 	fake_member(f, FACT_CRED_EUID, FAKE_CRED_EUID, 4);
 	fake_member(f, FACT_MM_RSS, FAKE_MM_RSS, 4 * FAKE_COUNTER_SIZE);
 	f->facts[FACT_MM_RSS].count = 4;
@@ -579,4 +581,34 @@ static inline struct mem *fake_mem(const struct fake_kernel *f)
 	if (mem_open_buffer(f->image, FAKE_SIZE, &range, 1, &m))
 		abort();
 	return m;
+}
+
+enum { FAKE_DAMAGE = 16, FAKE_DAMAGE_LAYOUT = 0x80 };
+
+/*
+ * Damages it. piece: an offset into the image (4 bytes), a width (1 byte) and a value (8 bytes, at 8). Values with the highest
+ * bits 01 are made pointers into the image's direct map, so that damage leads somewhere.
+ */
+static inline void fake_damage(struct fake_kernel *f, const uint8_t *piece)
+{
+	uint32_t offset;
+	uint64_t value;
+	size_t width = (size_t)1 << (piece[4] & 3);
+
+	memcpy(&offset, piece, sizeof(offset));
+	memcpy(&value, piece + 8, sizeof(value));
+	/* What vmlinux says may be anything, too. */
+	if (piece[4] & FAKE_DAMAGE_LAYOUT) {
+		struct layout_answer *a = &f->facts[offset % KERNEL_FACTS_N];
+
+		a->value = a->value > LAYOUT_OFFSET_MAX ? a->value : value % (LAYOUT_OFFSET_MAX + 1);
+		a->size = (uint32_t)(value >> 32) % (LAYOUT_SIZE_MAX + 1);
+		a->count = (uint32_t)(value >> 40);
+		a->found = piece[5] & 1;
+		return;
+	}
+	if (value >> 62 == 1)
+		value = fake_direct(f, value % FAKE_SIZE);
+	offset %= FAKE_SIZE - sizeof(value);
+	memcpy(f->image + offset, &value, width);
 }
