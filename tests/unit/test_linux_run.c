@@ -151,10 +151,11 @@ static size_t count_libraries(struct fixture *x)
 
 static void attach(struct fixture *x)
 {
-	uint64_t slide;
+	uint64_t start;
+	struct err *e = target_offsets(x->t, &start);
 
-	assert_null(target_offsets(x->t, &slide));
-	assert_int_equal(slide, x->fake->slide);
+	assert_int_equal(!e, x->fake->slide != 0);
+	err_ignore(e);
 	count_libraries(x);
 }
 
