@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "cmd/serve_monitor.h"
 #include "rsp/transcript.h"
 #include "server/session.h"
 #include "target/linux.h"
@@ -12,27 +13,20 @@
 #include "vm/ram.h"
 
 struct serve {
+	const struct config *cfg;
 	const struct vm_record *vm;
-	bool stop_on_disconnect;
-	char *trace; /* NULL: none */
 };
 
 struct serve *serve_create(const struct config *cfg, const struct vm_record *record)
 {
 	struct serve *s = xcalloc(1, sizeof(*s));
-	const char *trace = config_string(cfg, OPT_VM_TRACE_RSP);
 
-	s->vm = record;
-	s->stop_on_disconnect = streq(config_string(cfg, OPT_GDB_ON_DISCONNECT), "stop");
-	s->trace = trace ? xstrdup(trace) : NULL;
+	*s = (struct serve){ cfg, record };
 	return s;
 }
 
 void serve_destroy(struct serve *s)
 {
-	if (!s)
-		return;
-	free(s->trace);
 	free(s);
 }
 
@@ -82,12 +76,14 @@ static void trace_stub(enum rsp_direction direction, enum rsp_event event, const
 /* A new session begins where the last one's transcript ends. */
 static void open_trace(const struct serve *s, struct trace *ret)
 {
+	const char *path = config_string(s->cfg, OPT_VM_TRACE_RSP);
+
 	*ret = (struct trace){ .fd = -1, .began = now_ns() };
-	if (!s->trace)
+	if (!path)
 		return;
-	ret->fd = open(s->trace, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	ret->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (ret->fd < 0)
-		log_warn("no transcript can be written to %s: %m", s->trace);
+		log_warn("no transcript can be written to %s: %m", path);
 }
 
 /* --- What knows about Linux --- */
@@ -99,6 +95,13 @@ static struct err *load_facts(void *user, struct layout_answer ret[KERNEL_FACTS_
 	return layout_load(s->vm->build_id, s->vm->vmlinux, kernel_questions, KERNEL_FACTS_N, ret);
 }
 
+static struct err *run_command(void *user, const char *line, target_output output, void *output_user, bool *ret_known)
+{
+	const struct serve *s = user;
+
+	return serve_monitor(s->vm->name, line, output, output_user, ret_known);
+}
+
 /* Whatever it fails at costs what it would have added. */
 static struct target *add_linux(const struct serve *s, int ram_fd, struct target *beneath)
 {
@@ -106,7 +109,9 @@ static struct target *add_linux(const struct serve *s, int ram_fd, struct target
 	struct linux_params params = {
 		.build_id = s->vm->build_id,
 		.vmlinux = s->vm->vmlinux,
+		.tasks = config_string(s->cfg, OPT_GDB_TASKS),
 		.facts = load_facts,
+		.monitor = run_command,
 		.user = (void *)(uintptr_t)s,
 	};
 	struct err *e;
@@ -145,7 +150,9 @@ struct err *serve_run(const struct debugport_session *session, void *user)
 {
 	const struct serve *s = user;
 	_cleanup_(target_destroy) struct target *t = NULL;
-	struct session_params params = { .stop_on_disconnect = s->stop_on_disconnect };
+	struct session_params params = {
+		.stop_on_disconnect = streq(config_string(s->cfg, OPT_GDB_ON_DISCONNECT), "stop"),
+	};
 	struct trace trace;
 
 	open_trace(s, &trace);
