@@ -24,7 +24,9 @@ struct rsp_reader {
 
 static inline struct rsp_reader rsp_reader_on(const void *bytes, size_t len)
 {
-	return (struct rsp_reader){ .p = bytes, .end = len ? (const char *)bytes + len : bytes };
+	const char *p = len ? bytes : "";
+
+	return (struct rsp_reader){ .p = p, .end = p + len };
 }
 
 static inline size_t rsp_left(const struct rsp_reader *r)

@@ -533,19 +533,19 @@ static void test_flood_of_damaged_packets(void **state)
 {
 	_cleanup_(pair_deinit) struct pair p;
 	struct rsp_reader payload;
-	size_t said = 0;
+	char bytes[4096];
 
 	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = "$#01"[i % 4];
 	pair_init(&p, RSP_SERVER, MAX_PAYLOAD);
-	for (int i = 0; i < 400000; i++) {
-		ssize_t n = write(p.peer, "$#01$#01$#01$#01", 16);
-
-		said += (size_t)MAX(n, 0) / 4;
+	for (int i = 0; i < 4000; i++) {
+		(void)!write(p.peer, bytes, sizeof(bytes));
 		rsp_conn_read(p.c);
 		assert_int_equal(rsp_conn_next(p.c, &payload), RSP_CONN_NONE);
 		assert_in_range(rsp_conn_pending(p.c), 0, RSP_PENDING_HOLD + 65536);
 	}
-	assert_true(said > 1000000);
+	assert_in_range(rsp_conn_pending(p.c), RSP_PENDING_HOLD, RSP_PENDING_HOLD + 65536);
 	assert_int_equal(rsp_conn_poll_events(p.c), POLLOUT);
 	assert_null(rsp_conn_end_reason(p.c));
 }
@@ -573,7 +573,7 @@ static void pass(struct rsp_conn *from, struct rsp_conn *to, const struct buf *p
 
 static void test_large_packets(void **state)
 {
-	size_t size = 2 << 20;
+	size_t size = 1 << 20;
 	_cleanup_(pair_deinit) struct pair p;
 	_cleanup_(buf_deinit) struct buf payload = BUF_INIT;
 	struct rsp_conn *client;
@@ -583,7 +583,7 @@ static void test_large_packets(void **state)
 	client = rsp_conn_create(p.peer, RSP_CLIENT, size);
 	for (size_t i = 0; i < size; i++)
 		buf_putc(&payload, (char)(i * 7 >> (i % 3)));
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 2; i++) {
 		pass(client, p.c, &payload);
 		pass(p.c, client, &payload);
 	}
