@@ -232,7 +232,7 @@ static bool run_commands(struct session *s, uint32_t thread, const struct breakp
 	return true;
 }
 
-enum breakpoints_hit breakpoints_hit(struct session *s, uint32_t thread, uint64_t pc, enum target_break *ret_kind)
+enum breakpoints_hit breakpoints_hit(struct session *s, uint32_t thread, uint64_t pc, const struct breakpoint **ret)
 {
 	struct breakpoints *b = &s->breakpoints;
 	enum breakpoints_hit hit = HIT_NONE;
@@ -248,7 +248,7 @@ enum breakpoints_hit breakpoints_hit(struct session *s, uint32_t thread, uint64_
 		if (bp->agent.commands.n && run_commands(s, thread, bp))
 			continue;
 		if (hit != HIT_STOP)
-			*ret_kind = bp->kind;
+			*ret = bp;
 		hit = HIT_STOP;
 	}
 	return hit;

@@ -40,10 +40,10 @@ enum breakpoints_hit {
 };
 
 /*
- * The thread is at pc: evaluates conditions and runs commands of the breakpoints there. *ret_kind, with HIT_STOP, is the kind
- * of the one that it stops for.
+ * The thread is at pc: evaluates conditions and runs commands of the breakpoints there. *ret, with HIT_STOP, is the one
+ * that it stops for; it is valid until the client changes any.
  */
-enum breakpoints_hit breakpoints_hit(struct session *s, uint32_t thread, uint64_t pc, enum target_break *ret_kind);
+enum breakpoints_hit breakpoints_hit(struct session *s, uint32_t thread, uint64_t pc, const struct breakpoint **ret);
 /* Whether the client has a breakpoint there, with a condition or without. */
 bool breakpoints_at(const struct breakpoints *b, uint64_t pc);
 /* Takes all out of the target. The first error; the others are removed all the same. */

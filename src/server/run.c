@@ -13,6 +13,7 @@ struct err *run_go(struct session *s, unsigned int signo, uint32_t over)
 	const struct target_resume how = {
 		.step = s->wish.step,
 		.others = s->wish.others,
+		.only = s->wish.only,
 		.signo = signo,
 		.over = over,
 	};
@@ -26,6 +27,8 @@ struct err *run_go(struct session *s, unsigned int signo, uint32_t over)
 
 static struct err *begin(struct session *s, const struct wish *wish, unsigned int signo)
 {
+	if (!wish->step)
+		impatience_goes_on(s);
 	s->wish = *wish;
 	s->interrupting = false;
 	TRY(run_go(s, signo, 0));
@@ -86,6 +89,7 @@ struct plan {
 	struct action step;     /* of one thread */
 	struct action rest;     /* for all that nothing else was said of */
 	unsigned int continued; /* threads that are to go on, by name */
+	uint32_t only;          /* one of them */
 	unsigned int signo;
 };
 
@@ -100,6 +104,7 @@ static struct err *add_action(struct plan *plan, const struct action *action)
 		return NULL;
 	if (action->kind == ACTION_CONTINUE) {
 		plan->continued++;
+		plan->only = action->thread;
 		plan->signo = plan->signo ? plan->signo : action->signo;
 		return NULL;
 	}
@@ -134,20 +139,22 @@ static struct err *carry_out(struct session *s, const struct plan *plan)
 		step = plan->rest;
 		step.thread = s->resumed_thread ? s->resumed_thread : s->thread;
 	}
-	/* Some go on and some do not: that can't be, unless these are all. */
-	if (plan->continued && !others) {
+	/* Some go on and some do not: that can't be, unless it is one, or all. */
+	if (plan->continued && !others && (plan->continued > 1 || step.kind == ACTION_STEP)) {
 		TRY(count_cpus(s, &cpus));
 		if (plan->continued + (step.kind == ACTION_STEP) < cpus)
-			return err_create(ERR_UNSUPPORTED,
-					  "some CPUs can't go on while others stand still; set scheduler-locking off");
+			return err_create(ERR_UNSUPPORTED, "either all CPUs go on, or one");
 		others = true;
 	}
 	if (step.kind == ACTION_STEP) {
-		wish = (struct wish){ step.thread, others, step.range, step.start, step.end };
+		wish = (struct wish){
+			.step = step.thread, .others = others, .range = step.range, .start = step.start, .end = step.end
+		};
 		return begin(s, &wish, step.signo);
 	}
-	if (!others)
+	if (!others && !plan->continued)
 		return packet_malformed();
+	wish.only = others ? 0 : plan->only;
 	return begin(s, &wish, plan->rest.signo ? plan->rest.signo : plan->signo);
 }
 

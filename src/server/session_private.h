@@ -24,14 +24,15 @@ enum {
 struct wish {
 	uint32_t step; /* 0: continue */
 	bool others;   /* with step: the others run meanwhile */
+	uint32_t only; /* without step: no other runs; 0: all do */
 	bool range;    /* with step: until it is outside of this */
 	uint64_t start, end;
 };
 
 enum stop_reason {
 	STOP_PLAIN,
-	STOP_BREAKPOINT, /* software or hardware: stop.kind */
-	STOP_WATCH,      /* stop.kind, stop.address */
+	STOP_BREAKPOINT,
+	STOP_WATCH,
 	STOP_LIBRARIES,
 };
 
@@ -40,9 +41,16 @@ struct stop {
 	uint32_t thread;
 	unsigned int signo;
 	enum stop_reason reason;
-	enum target_break kind;
+	enum target_break kind; /* of the breakpoint or watchpoint */
+	uint64_t address;       /* that is watched */
+};
+
+/* See impatience.c. */
+struct impatience {
 	uint64_t address;
-	uint64_t pc;
+	uint64_t since_ns; /* when it was last told of a stop there; 0: it was told of something else since */
+	unsigned int times;
+	bool told;
 };
 
 /* Of objects that are read in pieces, the one that was last begun. */
@@ -75,6 +83,7 @@ struct session {
 	uint32_t resumed_thread; /* that s is about, by Hc; 0: the one that stopped */
 
 	struct breakpoints breakpoints;
+	struct impatience impatience;
 	struct buf reply;
 	struct buf packet;  /* to the client, out of turn */
 	struct buf scratch; /* of who needs it, not across calls */
@@ -111,6 +120,13 @@ void session_target_gone(struct session *s, struct err *e);
 
 /* Lets the machine go on, once nothing holds it, as the client wished. signo: for it; 0: none. over: see target_resume. */
 struct err *run_go(struct session *s, unsigned int signo, uint32_t over) err_must_check;
+
+/* --- impatience.c --- */
+
+/* The client is about to be told of a stop; bp: the breakpoint that it is for, or NULL. */
+void impatience_stopped(struct session *s, const struct breakpoint *bp);
+/* It lets the machine go on. What is to be said about that is. */
+void impatience_goes_on(struct session *s);
 
 /* --- stop.c --- */
 

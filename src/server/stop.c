@@ -94,6 +94,8 @@ static uint32_t thread_of(struct session *s, const struct target_event *event)
 {
 	if (s->wish.step && !s->wish.others)
 		return s->wish.step;
+	if (s->wish.only)
+		return s->wish.only;
 	if (target_has_thread(s->target, event->thread))
 		return event->thread;
 	return target_has_thread(s->target, s->stop.thread) ? s->stop.thread : first_thread(s);
@@ -129,15 +131,18 @@ static bool read_pc(struct session *s, uint64_t *ret)
 /* True: it goes on. */
 static bool passes_breakpoint(struct session *s)
 {
+	const struct breakpoint *bp;
 	uint64_t pc;
 
 	if (!read_pc(s, &pc))
 		return false;
-	switch (breakpoints_hit(s, s->stop.thread, pc, &s->stop.kind)) {
+	switch (breakpoints_hit(s, s->stop.thread, pc, &bp)) {
 	case HIT_NONE:
 		return false;
 	case HIT_STOP:
 		s->stop.reason = STOP_BREAKPOINT;
+		s->stop.kind = bp->kind;
+		impatience_stopped(s, bp);
 		return false;
 	case HIT_PASSED:
 		break;
@@ -193,6 +198,8 @@ static void take_stop(struct session *s, const struct target_event *event)
 		go_on(s, over);
 		return;
 	}
+	if (s->stop.reason != STOP_BREAKPOINT)
+		impatience_stopped(s, NULL);
 	if (s->interrupting && s->stop.reason == STOP_PLAIN && event->reason != TARGET_REASON_RESET)
 		s->stop.signo = SIGNAL_INT;
 	stop_report(s);
