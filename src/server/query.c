@@ -165,15 +165,19 @@ static struct err *on_command(struct session *s, struct rsp_reader args)
 {
 	_cleanup_(buf_deinit) struct buf line = BUF_INIT;
 	_cleanup_(err_destroy) struct err *e = NULL;
+	_cleanup_(free) char *text = NULL;
 
 	if (!rsp_read_hex_data(&args, COMMAND_MAX, &line) || !rsp_at_end(&args) || strlen(buf_str(&line)) != line.len)
 		return packet_malformed();
 	e = target_monitor(s->target, s->thread, buf_str(&line), put_output, s);
-	if (!e)
+	if (!e) {
+		/* Wishes to go on wait for it: see session.c. */
+		s->held = s->held || (target_is_resetting(s->target) && s->word_fd >= 0);
 		return packet_ok(s);
+	}
 	/* GDB shows what is printed, but of the error only its number. */
-	session_show(s, err_message(e), strlen(err_message(e)));
-	session_show(s, "\n", 1);
+	text = xasprintf("ktb: %s\n", err_message(e));
+	session_show(s, text, strlen(text));
 	if (err_code(e) == ERR_CLOSED)
 		return steal(&e);
 	buf_puts(&s->reply, "E01");

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -206,6 +207,7 @@ static __attribute__((noreturn)) void run_server(const struct debugport *d, cons
 	const int keep[] = { STDERR_FILENO, session->client_fd, session->stub_fd, session->word_fd, session->ram_fd };
 	struct err *e;
 
+	prctl(PR_SET_NAME, "ktb-debug");
 	/* The supervisor's console is not ours to write to. */
 	log_set_sink(NULL, NULL);
 	process_keep_only(keep, ARRAY_SIZE(keep));

@@ -145,7 +145,12 @@ static struct err *monitor(struct target *t, uint32_t thread, const char *line, 
 		return linux_tasks_monitor(l, end, output, user);
 	if (l->params.monitor)
 		TRY(l->params.monitor(l->params.user, line, output, user, &known));
-	return known ? NULL : target_monitor(t->beneath, thread, line, output, user);
+	if (known)
+		return NULL;
+	TRY(target_monitor(t->beneath, thread, line, output, user));
+	if (target_is_resetting(t->beneath))
+		linux_see_reset(l);
+	return NULL;
 }
 
 static struct err *exec_file(struct target *t, struct buf *ret)

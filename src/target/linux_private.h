@@ -60,6 +60,8 @@ struct kernel *linux_kernel(struct linux_target *l);
 bool linux_kernel_appears(struct linux_target *l);
 /* The machine has begun anew, or the client is gone: nothing is known any more of the kernel. The machine stands still. */
 void linux_forget(struct linux_target *l);
+/* The machine begins anew. */
+void linux_see_reset(struct linux_target *l);
 
 /* Operations of linux_run.c; see target.h. */
 struct err *linux_insert(struct target *t, enum target_break kind, uint64_t address, uint64_t size) err_must_check;

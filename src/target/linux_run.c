@@ -281,6 +281,12 @@ static void add_news(struct linux_target *l, struct target_event *e)
 	}
 }
 
+void linux_see_reset(struct linux_target *l)
+{
+	linux_forget(l);
+	l->was_reset = true;
+}
+
 static struct err *see_stop(struct linux_target *l, struct target_event *e)
 {
 	bool client = l->client_interrupts;
@@ -291,8 +297,7 @@ static struct err *see_stop(struct linux_target *l, struct target_event *e)
 	l->runs = l->interrupts = l->client_interrupts = false;
 	l->thread = e->thread;
 	if (e->reason == TARGET_REASON_RESET) {
-		linux_forget(l);
-		l->was_reset = true;
+		linux_see_reset(l);
 		return NULL;
 	}
 	linux_modules_stopped(l);

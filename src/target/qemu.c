@@ -294,6 +294,22 @@ static int timeout_ms(struct target *t)
 	return rsp_client_buffered(qemu_target(t)->stub) ? 0 : -1;
 }
 
+static bool is_resetting(struct target *t)
+{
+	return qemu_target(t)->resetting;
+}
+
+static void reset_done(struct target *t)
+{
+	struct qemu_target *q = qemu_target(t);
+
+	if (!q->resetting)
+		return;
+	q->resetting = false;
+	qemu_forget_registers(q);
+	qemu_forget_patches(q);
+}
+
 static const struct target_ops qemu_ops = {
 	.destroy = destroy,
 	.description = description,
@@ -318,6 +334,8 @@ static const struct target_ops qemu_ops = {
 	.query = query,
 	.detach = detach,
 	.kill = kill_machine,
+	.is_resetting = is_resetting,
+	.reset_done = reset_done,
 };
 
 struct err *qemu_target_create(const struct qemu_params *params, struct target **ret)

@@ -37,6 +37,7 @@ struct qemu_target {
 	struct target_resume how;  /* since it runs */
 	struct target_resume then; /* with QEMU_STEPS_OVER */
 	bool interrupted;          /* while it ran */
+	bool resetting;            /* by a command of its monitor */
 };
 
 static inline struct qemu_target *qemu_target(struct target *t)
@@ -61,6 +62,9 @@ void qemu_forget_registers(struct qemu_target *q);
 
 /* Has no software breakpoint planted in that memory; those that are wanted will be, before it runs. */
 struct err *qemu_unplant_within(struct qemu_target *q, uint64_t address, size_t len) err_must_check;
+
+/* The machine begins anew: what was in its memory is gone. TCG's marks beside it stay. */
+void qemu_forget_patches(struct qemu_target *q);
 
 /* --- Operations: see target/target.h --- */
 

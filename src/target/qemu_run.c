@@ -281,8 +281,7 @@ static struct err *find_reason(struct qemu_target *q, struct target_event *e)
 	return NULL;
 }
 
-/* The machine begins anew: what was in its memory is gone. TCG's marks beside it stay. */
-static void forget_patches(struct qemu_target *q)
+void qemu_forget_patches(struct qemu_target *q)
 {
 	for (size_t i = 0; q->params.patches_memory && i < q->breaks.n; i++) {
 		struct brk *k = &q->breaks.v[i];
@@ -337,7 +336,7 @@ struct err *qemu_next_event(struct target *t, struct target_event *ret)
 	qemu_forget_registers(q);
 	TRY(find_reason(q, &e));
 	if (e.reason == TARGET_REASON_RESET)
-		forget_patches(q);
+		qemu_forget_patches(q);
 	*ret = e;
 	return NULL;
 }

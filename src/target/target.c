@@ -205,6 +205,12 @@ struct err *target_kill(struct target *t)
 	CALL(t, kill, "be ended");
 }
 
+bool target_is_resetting(struct target *t)
+{
+	FIND(t, is_resetting);
+	return t && t->ops->is_resetting(t);
+}
+
 void target_reset_done(struct target *t)
 {
 	FIND(t, reset_done);

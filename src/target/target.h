@@ -146,6 +146,7 @@ struct target_ops {
 	const unsigned int *(*expedited)(struct target *t, size_t *ret_n);
 	struct err *(*detach)(struct target *t);
 	struct err *(*kill)(struct target *t);
+	bool (*is_resetting)(struct target *t);
 	void (*reset_done)(struct target *t);
 };
 
@@ -247,5 +248,10 @@ struct err *target_query(struct target *t, const char *packet, size_t len, struc
 struct err *target_detach(struct target *t) err_must_check;
 struct err *target_kill(struct target *t) err_must_check;
 
+/*
+ * The last target_monitor() has the machine begin anew, as TARGET_REASON_RESET would have said: it can't be resumed before
+ * target_reset_done(), and is at its beginning then.
+ */
+bool target_is_resetting(struct target *t);
 /* What had to be done outside about TARGET_REASON_RESET is done: from now on it can be resumed. */
 void target_reset_done(struct target *t);

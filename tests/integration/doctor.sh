@@ -91,7 +91,7 @@ silent_since=$(date +%s)
 
 # --- All is well --------------------------------------------------------------------------------------------------
 
-detach well
+detach well --on-disconnect stop
 is_up well
 doctor well
 expect_status 'a VM that runs: status 0' 0

@@ -342,8 +342,7 @@ static void test_queries(void **state)
 	EXPECT_NEXT(&f, "OK");
 	send_packet(&f, "qRcmd,78");
 	turn(&f);
-	expect_text(&f, "there is no command 'x'");
-	expect_text(&f, "\n");
+	expect_text(&f, "ktb: there is no command 'x'\n");
 	EXPECT_NEXT(&f, "E01");
 }
 

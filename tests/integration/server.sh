@@ -1,0 +1,134 @@
+#!/bin/sh
+# timeout: 420
+# The debug server with real debuggers on each kernel: what it passes on, what it adds, and who may vanish at which moment.
+# shellcheck disable=SC2016,SC2317 # GDB's variables and what is expanded later; called by name
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+export XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}" XDG_RUNTIME_DIR="$tmp/run" HOME="$tmp/home"
+mkdir -m 700 "$tmp/run" "$tmp/home"
+cd "$tmp" || exit 1
+at_exit '"$KTB" stop --all --force >/dev/null 2>&1'
+
+cat >calls.c <<'C'
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+	for (long n = argc > 1 ? atol(argv[1]) : 1; n; n--)
+		syscall(SYS_getppid);
+	return 0;
+}
+C
+cc -O2 -static -o calls calls.c || exit 1
+
+field()
+{
+	"$KTB" list --json | sed -n "s/.*\"$1\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p"
+}
+
+runs() { [ "$(field status)" = running ]; }
+
+# gdb_batch ARGS...: plain GDB on the debug port; what it prints on both is in $stdout.
+gdb_batch()
+{
+	ran="gdb $*"
+	stdout=$(timeout 120 gdb -nx -batch -iex 'set auto-load no' "$vmlinux" -ex "target remote localhost:$port" "$@" \
+		2>&1 </dev/null)
+	status=$?
+}
+
+server_pid() { pgrep -P "$(field pid)" -x ktb-debug; }
+
+qemu_pid() { pgrep -P "$(field pid)" -f qemu-system; }
+
+# gdb_background COMMANDS...: GDB that goes on until it is killed; $gdb is its process.
+gdb_background()
+{
+	gdb -nx -q -iex 'set auto-load no' "$vmlinux" -ex "target remote localhost:$port" "$@" \
+		<"$tmp/fifo" >"$tmp/gdb.out" 2>&1 &
+	gdb=$!
+	exec 9>"$tmp/fifo"
+}
+
+says() { grep -q "$1" "$tmp/gdb.out"; }
+
+on_kernel()
+{
+	version=$1 source=$2
+
+	run "$KTB" vm --detach --port auto --memory 512M --source "$source" --files "$tmp/calls:/root/calls" \
+		--trace-rsp "$tmp/trace"
+	expect_status "$version: a VM runs" 0
+	run "$KTB" exec -- /root/calls 1
+	expect_status "$version: it is up" 0
+	port=$(field port) vmlinux=$(field vmlinux)
+
+	gdb_batch -ex 'info threads' -ex 'p $_exitcode' -ex 'x/2i $pc' -ex 'info registers rip cr3' -ex 'stepi' -ex 'stepi' \
+		-ex 'x/1xw 0xfee00030' -ex 'set var panic_timeout = 77' -ex 'p panic_timeout' -ex 'monitor info status' \
+		-ex 'monitor migrate exec:true' -ex 'p $ktb_cpu'
+	expect_status "$version: GDB looks around" 0
+	expect_match "$version: CPUs are named by what they run" 'Thread 1 "CPU 0: [a-z]'
+	expect_match "$version: memory is written" '= 77$'
+	expect_match "$version: QEMU's monitor is reached" 'VM status: paused'
+	expect_match "$version: but for what would harm the host" "'migrate' is not for the debug port"
+	expect "$version: detached it runs" wait_for 10 runs
+	run "$KTB" exec -- cat /proc/sys/kernel/panic
+	expect_equal "$version: the guest sees what was written" "$stdout" 77
+
+	# Two hundred calls, one of which is meant.
+	gdb_batch -ex 'break __x64_sys_getppid if $ktb_pid > 100000' -ex 'hbreak __x64_sys_getpgid' -ex 'info breakpoints' \
+		-ex 'shell ("$KTB" exec -- /root/calls 200; kill -INT $PPID) >/dev/null 2>&1 &' -ex continue -ex 'info breakpoints'
+	expect_match "$version: a false condition doesn't stop" 'received signal SIGINT'
+	expect "$version: and the breakpoint is gone with the debugger" timeout 20 "$KTB" exec -- /root/calls 20
+
+	gdb_batch -ex 'set dprintf-style agent' -ex 'dprintf __x64_sys_getppid,"called by %d on %d\n", (int)$ktb_pid, (int)$ktb_cpu' \
+		-ex 'shell ("$KTB" exec -- /root/calls 3; kill -INT $PPID) >/dev/null 2>&1 &' -ex continue
+	expect_equal "$version: dprintf prints each call" "$(printf '%s\n' "$stdout" | grep -cE '^called by [0-9]+ on [01]$')" 3
+
+	gdb_batch -ex 'break __x64_sys_getppid' -ex 'shell "$KTB" exec -- /root/calls 1 >/dev/null 2>&1 &' -ex continue \
+		-ex 'bt' -ex 'watch panic_timeout' -ex 'finish'
+	expect_match "$version: a breakpoint stops" 'Breakpoint 1, __x64_sys_getppid'
+	expect_match "$version: the backtrace reaches the entry" 'entry_SYSCALL_64'
+	expect_match "$version: and finish the caller" '^Run till exit'
+
+	# Whoever vanishes.
+	rm -f "$tmp/fifo"
+	mkfifo "$tmp/fifo"
+	gdb_background -ex 'break __x64_sys_getppid' -ex continue
+	expect "$version: a debugger lets it run" wait_for 30 says Continuing
+	gdb_batch
+	expect_match "$version: a second one is refused" 'another debugger is attached|Remote connection closed|Remote communication error'
+	kill -9 "$gdb"
+	exec 9>&-
+	expect "$version: killed, it leaves no breakpoint" timeout 20 "$KTB" exec -- /root/calls 20
+
+	gdb_background -ex 'break __x64_sys_getppid' -ex continue
+	expect "$version: another one lets it run" wait_for 30 says Continuing
+	kill -9 "$(server_pid)"
+	expect "$version: its server killed, it leaves none either" timeout 20 "$KTB" exec -- /root/calls 20
+	kill -9 "$gdb" 2>/dev/null
+	exec 9>&-
+	gdb_batch -ex 'p 6 * 7'
+	expect_match "$version: and one can attach again" '= 42$'
+	expect "$version: it runs" wait_for 10 runs
+
+	# A reset keeps the session: the breakpoint is there in the new kernel.
+	gdb_batch -ex 'hbreak start_kernel' -ex 'break __x64_sys_getppid' -ex 'monitor system_reset' -ex continue -ex continue -ex 'bt 1'
+	expect_match "$version: a reboot keeps the session" 'start_kernel \(\)'
+
+	gdb_background
+	expect "$version: a debugger is there when QEMU dies" wait_for 30 says 'Thread|[0-9]'
+	kill -9 "$(qemu_pid)"
+	expect "$version: it is told" wait_for 20 says 'Remote connection closed|exited|Remote communication error'
+	kill -9 "$gdb" 2>/dev/null
+	exec 9>&-
+	expect "$version: the VM is gone" wait_for 20 sh -c '[ -z "$("$KTB" list)" ]'
+	expect_match "$version: the transcript has both sides" "$(head -50 "$tmp/trace" | grep -c 'stub> ')" '.'
+}
+
+on_kernel 6.12 ''
+on_kernel 6.1 /usr/src/linux-source-6.1.tar.xz
+finish
