@@ -289,15 +289,10 @@ static enum agent_result run(struct machine *m, const uint8_t *code, size_t len,
 enum agent_result agent_run(const uint8_t *code, size_t len, const struct agent_env *env, unsigned int max_steps,
 			    uint64_t *ret_value, struct agent_trouble *ret_trouble)
 {
-	struct machine m; /* not cleared: it is large, and the stack is written before it is read */
+	struct machine m = { .env = env, .printer = { .env = env } };
 	enum agent_result r;
 	size_t at = 0;
 
-	m.env = env;
-	m.height = m.pc = 0;
-	m.what = 0;
-	m.printer.env = env;
-	m.printer.total = m.printer.n = 0;
 	r = len > AGENT_CODE_MAX ? AGENT_TOO_LONG : run(&m, code, len, max_steps, &at);
 	if (r == AGENT_OK && ret_value && !m.height)
 		r = AGENT_STACK_UNDERFLOW;

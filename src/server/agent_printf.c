@@ -59,7 +59,6 @@ static bool fits(const struct piece *p)
 	case 'X':
 		return !(p->flags & (SPACE | PLUS));
 	case 'c':
-		return p->bits == 32 && !p->has_precision && !(p->flags & ~(unsigned int)LEFT);
 	case 'p':
 		return p->bits == 32 && !p->has_precision && !(p->flags & ~(unsigned int)LEFT);
 	case 's':
@@ -218,9 +217,9 @@ static enum agent_result put_integer(struct agent_printer *p, const struct piece
 		zeros = 0;
 	if (piece->conversion == 'o' && (piece->flags & ALTERNATE) && !zeros && digits[0] != '0')
 		zeros = 1;
-	memcpy(text, prefix, prefix_len);
+	memcpy(text, prefix, prefix_len + 1);
 	memset(text + prefix_len, '0', zeros);
-	memcpy(text + prefix_len + zeros, digits, n);
+	memcpy(text + prefix_len + zeros, digits, n + 1);
 	len = prefix_len + zeros + n;
 	return put_padded(p, piece, text, len);
 }
