@@ -40,8 +40,9 @@ void impatience_goes_on(struct session *s)
 	i->told = true;
 	text = xasprintf(
 		"ktb: the debugger has gone on from the breakpoint at 0x%llx by itself, %u times in a row. If that "
-		"has a condition, the debugger evaluates it, which is slow: GDB hands over none that compares an enum, "
-		"or calls a function. With a cast it does: break f if (int)state == 2",
+		"has a condition, the debugger evaluates it, which is slow. GDB hands over none that calls a function, "
+		"or "
+		"compares an enum; a cast mends that: break f if (int)state == 2",
 		(unsigned long long)i->address, i->times);
 	session_say_line(s, text);
 }

@@ -165,7 +165,7 @@ static void enqueue(struct session *s, struct rsp_reader packet)
 /* False: there is none. */
 static bool dequeue(struct session *s)
 {
-	const char *at = s->queue.data + s->queue_taken;
+	const char *at;
 	size_t len;
 
 	if (s->queue_taken == s->queue.len) {
@@ -173,6 +173,7 @@ static bool dequeue(struct session *s)
 		s->queue_taken = 0;
 		return false;
 	}
+	at = s->queue.data + s->queue_taken;
 	memcpy(&len, at, sizeof(len));
 	s->queue_taken += sizeof(len) + len;
 	/* Nothing is queued while a packet is being taken: it stays where it is. */

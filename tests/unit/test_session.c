@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/fs.h"
 #include "rsp/transcript.h"
 #include "server/session_private.h"
 
@@ -856,6 +857,56 @@ static void test_impatience(void **state)
 	assert_int_equal(hits_until_told("Z0,100c,1;X3,220127"), 0);
 }
 
+/* --- Transcripts of real debuggers --- */
+
+static void replay(struct fixture *f, const struct rsp_record *r, unsigned int line)
+{
+	const char *reply;
+
+	if (r->direction == RSP_IN && r->event == RSP_PACKET) {
+		send_bytes(f, r->payload, r->len);
+		turn(f);
+		return;
+	}
+	assert_int_equal(r->direction, RSP_OUT);
+	assert_int_equal(r->event, RSP_PACKET);
+	reply = next(f);
+	if (!reply || f->decoder.payload.len != r->len || memcmp(reply, r->payload, r->len) != 0)
+		fail_msg("line %u: '%.*s' was to come, not '%s'", line, (int)r->len, r->payload,
+			 reply ? reply : "(nothing)");
+}
+
+static void expect_replay(const char *path)
+{
+	_cleanup_(end) struct fixture f;
+	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
+	struct rsp_record record;
+	bool more;
+
+	assert_null(read_file(path, 1 << 20, &text));
+	begin(&f);
+	f.fake->sleeper = true;
+	session_say(f.session, "fake: welcome\n", strlen("fake: welcome\n"));
+	_cleanup_(rsp_transcript_reader_deinit) struct rsp_transcript_reader reader =
+		RSP_TRANSCRIPT_READER_INIT(text.data, text.len);
+	for (;;) {
+		assert_null(rsp_transcript_next(&reader, &more, &record));
+		if (!more)
+			break;
+		replay(&f, &record, reader.line);
+	}
+	assert_true(f.session->over);
+	assert_null(next(&f));
+	shutdown(f.client, SHUT_WR);
+	assert_null(session_finish(f.session));
+}
+
+static void test_gdb(void **state)
+{
+	(void)state;
+	expect_replay(TEST_DATA "/transcripts/gdb-13");
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_features),
 	cmocka_unit_test(test_unknown),
@@ -890,6 +941,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_deaf),
 	cmocka_unit_test(test_greeting),
 	cmocka_unit_test(test_impatience),
+	cmocka_unit_test(test_gdb),
 };
 
 int main(void)
