@@ -26,11 +26,6 @@ sum()
 	md5sum | cut -d ' ' -f 1
 }
 
-is_listed()
-{
-	"$KTB" list 2>/dev/null | grep -q "^$1  *$2"
-}
-
 guest_has_no()
 {
 	! guest ps | grep -v grep | grep -q -e "$1"
