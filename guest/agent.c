@@ -6,6 +6,9 @@
  * built from what a command has to tell or has written, in turns, so that one that writes without end doesn't hold up the
  * others; and nothing is read from a command before it can be sent. So nothing here grows, and nothing blocks.
  *
+ * A command begins when OPENED has been written, not before: it may be what stops the guest (by a panic, or in a debugger's
+ * breakpoint), and then the host could not tell a command that stopped the guest from one that was never begun.
+ *
  * The agent ends when the host has closed the port, or has been told to by SIGTERM, as all processes are when the VM
  * shuts down: then it stays for a moment, so that a command that ended by that (or asked for it) is still told of.
  */
@@ -223,17 +226,23 @@ static bool receive(struct agent *a)
 	return n >= 0 || errno == EAGAIN || errno == EINTR;
 }
 
-static void transmit(struct agent *a)
+/* True: all is written, and commands began for it. */
+static bool transmit(struct agent *a)
 {
+	bool began = false;
+
 	while (a->tx_start < a->tx_fill) {
 		size_t left = a->tx_fill - a->tx_start;
 		ssize_t n = write(a->port, a->tx + a->tx_start, left < WRITE_MAX ? left : WRITE_MAX);
 
 		if (n <= 0)
-			return;
+			return false;
 		a->tx_start += (size_t)n;
 	}
 	a->tx_start = a->tx_fill = 0;
+	for (struct session *s = a->sessions; s; s = s->next)
+		began |= session_begin(s);
+	return began;
 }
 
 static bool has_room(const struct agent *a)
@@ -257,15 +266,16 @@ static void fill_and_transmit(struct agent *a)
 			size_t n;
 
 			if (!has_room(a))
-				transmit(a);
+				progress |= transmit(a);
 			if (!has_room(a))
 				return;
 			n = session_next_frame(s, a->tx + a->tx_fill);
 			a->tx_fill += n;
 			progress |= n > 0;
 		}
+		if (!progress)
+			progress = transmit(a);
 	}
-	transmit(a);
 }
 
 /* So that whoever stands first has no advantage where there is never room for all. */

@@ -159,6 +159,7 @@ bool frame_get_open(const struct frame *f, struct frame_open *ret)
 		.args_n = get_u16(f->payload + 16),
 		.env_n = get_u16(f->payload + 18),
 		.strings = (const char *)f->payload + head,
+		.strings_len = f->length - head,
 	};
 	if (!has_strings(f->payload + head, f->length - head, (size_t)1 + open.args_n + open.env_n))
 		return false;

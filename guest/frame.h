@@ -36,6 +36,7 @@ struct frame_open {
 	uint16_t args_n, env_n;
 	/* 1 + args_n + env_n strings, each ended by a zero byte, inside the buffer that was parsed. */
 	const char *strings;
+	size_t strings_len;
 };
 
 struct frame_credit {

@@ -88,7 +88,10 @@ enum ktb_agent_frame {
 	 * arguments it is a login shell.
 	 */
 	KTB_AGENT_OPEN = 65,
-	/* Guest to host: u32 credit of standard input. The command runs. */
+	/*
+	 * Guest to host: u32 credit of standard input. The command begins as soon as this has been written; if it can't be run,
+	 * KTB_END_FAILED follows.
+	 */
 	KTB_AGENT_OPENED = 66,
 	/* To the guest: standard input; to the host: standard output, or the terminal's. 1 to KTB_AGENT_DATA_MAX bytes. */
 	KTB_AGENT_DATA = 67,

@@ -135,10 +135,18 @@ struct command {
 	char shell_name[sizeof("-") + sizeof(((struct options *)0)->shell)];
 };
 
-static const char *next_string(const char *s)
+static char *next_string(char *s)
 {
 	return s + strlen(s) + 1;
 }
+
+/* A command between its OPEN and its beginning. */
+struct beginning {
+	struct ends ends;
+	struct command command;
+	/* The command points into them. */
+	char strings[];
+};
 
 static void choose_shell(struct command *c)
 {
@@ -155,10 +163,10 @@ static void choose_shell(struct command *c)
 	c->file = c->options.shell;
 }
 
-/* The strings stay the frame's. False: memory is out. */
-static bool read_command(const struct frame_open *open, struct command *ret)
+/* The strings stay the caller's. False: memory is out. */
+static bool read_command(const struct frame_open *open, char *strings, struct command *ret)
 {
-	const char *s = open->strings;
+	char *s = strings;
 	/* A name of ours and two ends besides. */
 	size_t n = (size_t)open->args_n + open->env_n + ARRAY_SIZE(usual) + 3, fill = 0;
 
@@ -170,7 +178,7 @@ static bool read_command(const struct frame_open *open, struct command *ret)
 		ret->argv[fill++] = (char *)"ktb-agent";
 	for (size_t i = 0; i < open->args_n; i++) {
 		s = next_string(s);
-		ret->argv[fill++] = (char *)s;
+		ret->argv[fill++] = s;
 	}
 	ret->file = open->flags & KTB_OPEN_BUILTIN ? "/proc/self/exe" : ret->argv[0];
 	if (!fill) {
@@ -181,7 +189,7 @@ static bool read_command(const struct frame_open *open, struct command *ret)
 	fill = 0;
 	for (size_t i = 0; i < open->env_n; i++) {
 		s = next_string(s);
-		ret->env[fill++] = (char *)s;
+		ret->env[fill++] = s;
 	}
 	for (size_t i = 0; usual[i]; i++)
 		if (!has_variable(ret->env, usual[i]))
@@ -206,30 +214,40 @@ static int check_folder(const char *path)
 	return 0;
 }
 
-static void start(struct session *s, const struct frame_open *open, struct ends *e)
+/* What can be known to fail before the command is there, fails now. */
+static void prepare(struct session *s, const struct frame_open *open)
 {
-	struct command c = { 0 };
-	int error = s->tty ? open_terminal(e, open) : open_pipes(e);
+	struct beginning *b = s->beginning;
+	int error = s->tty ? open_terminal(&b->ends, open) : open_pipes(&b->ends);
 
 	if (error) {
 		fail(s, error, s->tty ? "open a terminal" : "make pipes", "");
 		return;
 	}
-	if (!read_command(open, &c)) {
+	if (!read_command(open, b->strings, &b->command)) {
 		fail(s, ENOMEM, "run", "");
 		return;
 	}
-	error = check_folder(c.folder);
-	if (error) {
-		fail(s, error, "enter folder ", c.folder);
-	} else {
-		error = spawn(c.file, c.argv, c.env, c.folder, e, &s->pid);
-		if (error)
-			fail(s, error, "run ", c.argv[0]);
-	}
+	error = check_folder(b->command.folder);
 	if (error)
-		s->pid = 0;
-	free(c.argv);
+		fail(s, error, "enter folder ", b->command.folder);
+}
+
+static void drop_beginning(struct session *s)
+{
+	struct beginning *b = s->beginning;
+
+	s->beginning = NULL;
+	if (!b)
+		return;
+	close_fd(&b->ends.in);
+	close_fd(&b->ends.out);
+	close_fd(&b->ends.err);
+	close_fd(&b->ends.child_in);
+	close_fd(&b->ends.child_out);
+	close_fd(&b->ends.child_err);
+	free(b->command.argv);
+	free(b);
 }
 
 static int own(int *fd)
@@ -242,9 +260,19 @@ static int own(int *fd)
 	return stolen;
 }
 
+static struct beginning *create_beginning(const struct frame_open *open)
+{
+	struct beginning *b = calloc(1, sizeof(*b) + open->strings_len);
+
+	if (!b)
+		return NULL;
+	b->ends = (struct ends){ -1, -1, -1, -1, -1, -1, "" };
+	memcpy(b->strings, open->strings, open->strings_len);
+	return b;
+}
+
 struct session *session_open(uint16_t channel, const struct frame_open *open)
 {
-	struct ends e = { -1, -1, -1, -1, -1, -1, "" };
 	struct session *s = calloc(1, sizeof(*s));
 
 	if (!s)
@@ -254,20 +282,21 @@ struct session *session_open(uint16_t channel, const struct frame_open *open)
 	s->in = s->out.fd = s->err.fd = -1;
 	s->out.credit = open->out_credit;
 	s->err.credit = open->err_credit;
-	start(s, open, &e);
-	if (!s->failure) {
-		s->in = own(&e.in);
-		s->out.fd = own(&e.out);
-		s->err.fd = own(&e.err);
-		s->in_credit = KTB_AGENT_WINDOW;
-		s->opened_due = true;
+	s->beginning = create_beginning(open);
+	if (!s->beginning) {
+		free(s);
+		return NULL;
 	}
-	close_fd(&e.in);
-	close_fd(&e.out);
-	close_fd(&e.err);
-	close_fd(&e.child_in);
-	close_fd(&e.child_out);
-	close_fd(&e.child_err);
+	prepare(s, open);
+	if (s->failure) {
+		drop_beginning(s);
+		return s;
+	}
+	s->in = own(&s->beginning->ends.in);
+	s->out.fd = own(&s->beginning->ends.out);
+	s->err.fd = own(&s->beginning->ends.err);
+	s->in_credit = KTB_AGENT_WINDOW;
+	s->opened_due = true;
 	return s;
 }
 
@@ -280,9 +309,27 @@ static void close_streams(struct session *s)
 	close_fd(&s->err.fd);
 }
 
+bool session_begin(struct session *s)
+{
+	struct beginning *b = s->beginning;
+	int error;
+
+	if (!b || s->opened_due)
+		return false;
+	error = spawn(b->command.file, b->command.argv, b->command.env, b->command.folder, &b->ends, &s->pid);
+	if (error) {
+		fail(s, error, "run ", b->command.argv[0]);
+		s->pid = 0;
+		close_streams(s);
+	}
+	drop_beginning(s);
+	return true;
+}
+
 void session_hang_up(struct session *s)
 {
 	close_streams(s);
+	drop_beginning(s);
 	s->closed_due = true;
 	if (s->pid <= 0 || s->kill_at_ms)
 		return;
@@ -295,6 +342,7 @@ void session_hang_up(struct session *s)
 void session_destroy(struct session *s)
 {
 	close_streams(s);
+	drop_beginning(s);
 	free(s);
 }
 
@@ -412,7 +460,10 @@ void session_poll(const struct session *s, bool may_send, struct pollfd fds[stat
 	for (size_t i = 0; i < ARRAY_SIZE(outlets); i++) {
 		const struct outlet *o = outlets[i];
 
-		fds[1 + i] = (struct pollfd){ .fd = o->credit && may_send && !o->ready ? o->fd : -1, .events = POLLIN };
+		fds[1 + i] = (struct pollfd){
+			.fd = o->credit && may_send && !o->ready && !s->beginning ? o->fd : -1,
+			.events = POLLIN,
+		};
 	}
 }
 

@@ -44,14 +44,22 @@ struct session {
 	struct outlet out, err;
 	bool tty;
 
+	/* What it takes to begin; NULL: it has begun, or never will. */
+	struct beginning *beginning;
 	bool opened_due, pong_due, closed_due;
 	uint8_t ring[KTB_AGENT_WINDOW];
 };
 
 /*
- * Starts a command. NULL only when memory is out: what can't be started ends with KTB_END_FAILED.
+ * A command that begins when session_begin() says so. NULL only when memory is out: what can't be started ends with
+ * KTB_END_FAILED.
  */
 struct session *session_open(uint16_t channel, const struct frame_open *open);
+/*
+ * Starts the command, if OPENED was made and it hasn't begun yet: to be called when all that was made has been written.
+ * True: there may be something new to tell.
+ */
+bool session_begin(struct session *s);
 /* Closes the streams, hangs the processes up. The session is there until session_is_over(). */
 void session_hang_up(struct session *s);
 /* Closes what is left, and frees. */

@@ -132,14 +132,101 @@ got:      $2"
 # wait_for SECONDS COMMAND...: until the command succeeds. False if it didn't in time.
 wait_for()
 {
-	_tries=$(($1 * 10))
+	_until=$(($(date +%s) + $1))
 	shift
 	until "$@" >/dev/null 2>&1; do
-		_tries=$((_tries - 1))
-		[ "$_tries" -gt 0 ] || return 1
+		[ "$(date +%s)" -le "$_until" ] || return 1
 		sleep 0.1
 	done
 }
+
+# --- VMs. Theirs is $XDG_RUNTIME_DIR. ---
+
+# detach NAME OPTION...: starts one in the background; it must work.
+detach()
+{
+	_vm=$1
+	shift
+	run "$KTB" vm --detach --name "$_vm" "$@"
+	expect_status "$_vm starts" 0
+}
+
+# field NAME MEMBER: what `ktb list --json` says of it.
+field()
+{
+	"$KTB" list --json | jq -r ".[] | select(.name == \"$1\") | .$2"
+}
+
+# is_listed NAME STATUS
+is_listed()
+{
+	"$KTB" list 2>/dev/null | grep -Eq "^$1 +$2"
+}
+
+# Where what it said is; and that, as lines.
+console_log()
+{
+	echo "$XDG_RUNTIME_DIR/ktb/$1/console.log"
+}
+
+console()
+{
+	tr -d '\r' <"$(console_log "$1")"
+}
+
+# log_has NAME REGEX (basic)
+log_has()
+{
+	console "$1" | grep -qe "$2"
+}
+
+# await NAME WHAT COMMAND...: ok when the command succeeds, within $patience seconds.
+patience=120
+await()
+{
+	_vm=$1 _what=$2
+	shift 2
+	if wait_for "$patience" "$@"; then
+		ok "$_what"
+	else
+		not_ok "$_what" "$(console "$_vm" 2>&1 | tail -n 30)"
+	fi
+}
+
+# await_log NAME WHAT REGEX
+await_log()
+{
+	await "$1" "$2" log_has "$1" "$3"
+}
+
+# say NAME TEXT: types a line on its console. The folder's path may be longer than a socket's may.
+say()
+{
+	(cd "$XDG_RUNTIME_DIR/ktb/$1" && printf '%s\r' "$2" | socat -u - UNIX-CONNECT:serial.sock)
+}
+
+# ask NAME COMMAND: types a line of shell; sets $stdout to what it printed.
+asked=0
+ask()
+{
+	asked=$((asked + 1)) ran=$2 status=0 stderr=
+	say "$1" "echo be''gin$asked; $2; echo en''d$asked"
+	if wait_for "$patience" log_has "$1" "^end$asked"; then
+		stdout=$(console "$1" | sed -n "/^begin$asked\$/,/^end$asked\$/p" | sed '1d;$d')
+	else
+		stdout="no answer: $(console "$1" | tail -n 20)"
+	fi
+}
+
+# plain_gdb ARGUMENT...: GDB, and nothing of the user's. It takes the index of debug information that `ktb gdb` keeps, or makes
+# it: without one it reads that of a kernel for ten seconds, each time.
+plain_gdb()
+{
+	timeout 240 gdb -nx -batch -iex "set index-cache directory ${XDG_CACHE_HOME:-$HOME/.cache}/ktb/gdb-index" \
+		-iex 'set index-cache enabled on' "$@"
+}
+
+# --- Other users, other kernels ---
 
 # as_user COMMAND...: as one who isn't root, if we are; else just as ourselves.
 as_user()

@@ -4,9 +4,7 @@
  * What is read from standard input is bounded by the credit that the guest gave, what the guest may send by the credit
  * that we give: for what has been written. So nothing piles up, and a slow reader slows down its own command alone.
  *
- * Nothing here waits for ever without a word. The guest is asked for a sign of life when it has been silent, and the
- * supervisor for what it knows of the VM; what is wrong is an error as long as the command has not begun. Afterwards it is
- * said once, and waited on: a command that runs into a breakpoint is what a debugger is for.
+ * Nothing here waits for ever without a word: cmd/guest_watch.h sees to that.
  */
 #include "cmd/guest.h"
 
@@ -21,22 +19,14 @@
 #include "base/loop.h"
 #include "base/printable.h"
 #include "base/stream.h"
+#include "cmd/guest_watch.h"
 #include "config/config.h"
 #include "guest/frame.h"
 #include "supervisor/control.h"
 #include "vm/keys.h"
 
 enum {
-	TICK_MS = 500,
-	SILENCE_TICKS = 2, /* before the supervisor is asked */
-	PING_TICKS = 8,    /* before the guest is asked for a sign of life */
-	SIGNAL_TICKS = 6,  /* for the guest to be heard of after a signal */
-	LOST_TICKS = 20,   /* before it is said that none came */
-	ANSWER_TICKS = 30, /* for the agent to answer once init is up */
-	UP_SAY_TICKS = 4,  /* before it is said that the guest isn't up yet */
-	MOMENT_TRIES = 20,
-	MOMENT_TRY_MS = 50,
-	UP_TICKS = 240, /* for it to be up */
+	SIGNAL_TICKS = 6, /* for the guest to be heard of after a signal */
 	SOCKET_BACKLOG_MAX = 256 << 10,
 	TEXT_MAX = 64 << 10,
 	TOLD_MAX = 256, /* of what could not be done */
@@ -62,12 +52,8 @@ struct session {
 	uint32_t in_credit;
 	struct keys keys;
 
-	bool opened, ended, left;
-	bool up, own_init;
-	unsigned int ticks, up_ticks, heard_ticks; /* now, when init was up, when something was heard last */
-	unsigned int stopped_looks; /* how often in a row the VM was found stopped: a reset takes a moment */
-	bool pinged;
-	const char *told; /* what was said of the VM's state; NULL: nothing */
+	bool ended, left;
+	struct guest_watch watch;
 	int signals, signal_number;
 	unsigned int signal_ticks;
 	int status;
@@ -195,7 +181,7 @@ static struct stream *open_output(struct session *s, int fd, struct output *o)
 
 static void update_input(struct session *s)
 {
-	bool may_read = s->opened && !s->ended && s->in_credit && stream_pending(s->agent) < SOCKET_BACKLOG_MAX;
+	bool may_read = s->watch.begun && !s->ended && s->in_credit && stream_pending(s->agent) < SOCKET_BACKLOG_MAX;
 
 	if (s->input)
 		loop_set_events(s->input, may_read ? POLLIN : 0);
@@ -315,8 +301,8 @@ static struct err *take_frame(struct session *s, const struct frame *f)
 
 	switch (f->type) {
 	case KTB_AGENT_OPENED:
-		if (frame_get_number(f, &number) && !s->opened) {
-			s->opened = true;
+		if (frame_get_number(f, &number) && !s->watch.begun) {
+			s->watch.begun = true;
 			s->in_credit = MIN(number, (uint32_t)KTB_AGENT_WINDOW);
 			/* It may have changed since. */
 			send_size(s);
@@ -346,11 +332,7 @@ static struct err *on_agent_data(struct stream *stream, const char *bytes, size_
 	struct frame f;
 
 	(void)stream;
-	s->heard_ticks = s->ticks;
-	s->pinged = false;
-	if (s->told && s->opened)
-		log_info("the guest goes on");
-	s->told = NULL;
+	guest_watch_heard(&s->watch);
 	buf_append(&s->in, bytes, len);
 	while (!s->failure && !s->left && !s->ended && s->in.len &&
 	       (status = frame_parse((const uint8_t *)s->in.data + used, s->in.len - used, &f)) == FRAME_COMPLETE) {
@@ -371,56 +353,6 @@ static struct err *on_agent_drained(struct stream *stream, void *user)
 	return NULL;
 }
 
-static struct err *vm_ended(const struct session *s)
-{
-	return err_create(ERR_CLOSED, "VM '%s' has ended%s", s->command->vm->name,
-			  s->opened ? ", and the command with it" : " before the command ran");
-}
-
-/* --- What may keep the guest from answering --- */
-
-static const struct {
-	const char *status;
-	const char *text;
-	const char *remedy;
-} stopped[] = {
-	{ "waiting", "is held at reset, and waits for a debugger", "Let it go on with continue in GDB (ktb gdb)" },
-	{ "debug", "is stopped by a debugger", "Let it go on with continue in GDB" },
-	{ "paused", "is paused", "Let it go on: continue in GDB, or cont in QEMU's monitor" },
-	{ "panicked", "has panicked", "Look at it with ktb gdb, or end it with ktb stop" },
-	{ "shutdown", "has reset itself again and again", "Look at its console, or end it with ktb stop" },
-	{ "internal-error", "was given up by QEMU", "End it with ktb stop" },
-};
-
-/* The VM's state: an error if it can't be asked. *ret_stopped: why it doesn't run, an index; -1: it does. */
-static struct err *look(struct session *s, int *ret_stopped)
-{
-	_cleanup_(close) int sock = -1;
-	_cleanup_(free) char *status = NULL;
-	struct err *e = rundir_connect(s->command->vm, "control.sock", &sock);
-	struct control_guest guest = { 0 };
-
-	if (!e)
-		e = control_guest_status(sock, &status, &guest);
-	/* Closed with our question unread it is a reset. */
-	if (e && (err_code(e) == ERR_CLOSED || err_errno(e) == ECONNRESET || err_errno(e) == EPIPE)) {
-		err_destroy(e);
-		return vm_ended(s);
-	}
-	TRY(e);
-	if (guest.up && !s->up)
-		s->up_ticks = s->ticks;
-	s->up = guest.up;
-	s->own_init = guest.own_init;
-	*ret_stopped = -1;
-	for (size_t i = 0; i < ARRAY_SIZE(stopped); i++) {
-		if (streq(status, stopped[i].status))
-			*ret_stopped = (int)i;
-	}
-	s->stopped_looks = *ret_stopped < 0 ? 0 : s->stopped_looks + 1;
-	return NULL;
-}
-
 /* Without an END: the VM has gone, or the agent alone. */
 static struct err *on_agent_closed(struct stream *stream, void *user)
 {
@@ -431,18 +363,7 @@ static struct err *on_agent_closed(struct stream *stream, void *user)
 		end_if_written(s);
 		return NULL;
 	}
-	/* The supervisor lives a moment longer than what it serves. */
-	for (int i = 0; i < MOMENT_TRIES; i++) {
-		int why = -1;
-		struct err *e = look(s, &why);
-
-		if (e)
-			return finish(s, e);
-		usleep(MOMENT_TRY_MS * 1000);
-	}
-	return finish(s, err_create(ERR_CLOSED,
-				    "the connection to the guest broke%s: it shuts down or restarts, or its agent died",
-				    s->opened ? ", and the command was hung up" : ""));
+	return finish(s, guest_watch_broken(&s->watch));
 }
 
 static const struct stream_callbacks agent_callbacks = {
@@ -451,105 +372,34 @@ static const struct stream_callbacks agent_callbacks = {
 	.drained = on_agent_drained,
 };
 
-/*
- * A VM that is being reset is paused for a moment; nothing is sent to one that is stopped, since it would be run when that
- * one goes on.
- */
-static struct err *wait_while_paused(struct session *s)
+/* timeout(1) sends one signal and no second. */
+static bool signal_is_lost(const struct session *s)
 {
-	for (int i = 0; i < MOMENT_TRIES; i++) {
-		int why = -1;
-
-		TRY(look(s, &why));
-		if (why < 0 || !streq(stopped[why].status, "paused"))
-			return NULL;
-		usleep(MOMENT_TRY_MS * 1000);
-	}
-	return NULL;
-}
-
-static struct err *check_before(struct session *s)
-{
-	const char *name = s->command->vm->name;
-	int why = -1;
-
-	TRY(look(s, &why));
-	/* Ours goes on where the other can't be run. */
-	if (s->own_init && !s->up)
-		return err_create(
-			ERR_UNSUPPORTED,
-			"VM '%s' has an init of its own, and what runs commands and takes files there comes with "
-			"ktb's. Use its console (ktb console %s), or start it with a port that leads to its ssh "
-			"(--forward auto:22)",
-			name, name);
-	if (s->stopped_looks > 1)
-		return err_create(ERR_CLOSED, "VM '%s' %s, so nothing can be run in it. %s", name, stopped[why].text,
-				  stopped[why].remedy);
-	if (!s->up && s->ticks >= UP_TICKS)
-		return err_create(
-			ERR_TIMEOUT,
-			"the guest's init was not there within %d seconds: the guest still boots, stands at the "
-			"kdb prompt, or its kernel has no virtio console; see ktb console %s",
-			UP_TICKS * TICK_MS / 1000, name);
-	if (!s->up && s->ticks == UP_SAY_TICKS)
-		log_info("waiting for the guest to be up");
-	if (s->up && s->ticks >= s->up_ticks + ANSWER_TICKS)
-		return err_create(ERR_TIMEOUT,
-				  "the guest has not answered for %d seconds: it may stand at the kdb prompt (type go "
-				  "there), or hang; see ktb console %s",
-				  ANSWER_TICKS * TICK_MS / 1000, name);
-	return NULL;
-}
-
-static void tell(struct session *s, const char *what, const char *remedy)
-{
-	if (s->told == what)
-		return;
-	s->told = what;
-	log_warn("VM '%s' %s; the command waits. %s, or give it up with %s", s->command->vm->name, what, remedy,
-		 s->command->terminal ? "Ctrl-a x" : "Ctrl-C, twice");
-}
-
-static struct err *check_during(struct session *s)
-{
-	unsigned int silence = s->ticks - s->heard_ticks;
-	uint8_t frame[KTB_FRAME_SMALL];
-	int why = -1;
-
-	/* timeout(1) sends one signal and no second. */
-	if (s->signals && s->heard_ticks <= s->signal_ticks && s->ticks > s->signal_ticks + SIGNAL_TICKS)
-		return leave(s, GUEST_SIGNALLED + s->signal_number);
-	if (silence < SILENCE_TICKS)
-		return NULL;
-	if (silence >= PING_TICKS && !s->pinged) {
-		s->pinged = true;
-		stream_write(s->agent, frame, frame_put_plain(frame, KTB_AGENT_PING, 0));
-	}
-	TRY(look(s, &why));
-	if (why >= 0 && streq(stopped[why].status, "panicked"))
-		return err_create(ERR_CLOSED, "the guest panicked, and the command with it; see ktb console %s",
-				  s->command->vm->name);
-	if (s->stopped_looks > 1)
-		tell(s, stopped[why].text, stopped[why].remedy);
-	else if (why < 0 && silence >= LOST_TICKS)
-		tell(s, "has not answered for some time", "It may stand at the kdb prompt, or hang: see ktb console");
-	return NULL;
+	return s->signals && s->watch.heard_ticks <= s->signal_ticks &&
+	       s->watch.ticks >= s->signal_ticks + SIGNAL_TICKS;
 }
 
 static struct err *on_tick(struct loop_source *source, int fd, short revents, void *user)
 {
 	struct session *s = user;
-	struct err *e = NULL;
+	uint8_t frame[KTB_FRAME_SMALL];
 
 	(void)source;
 	(void)fd;
 	(void)revents;
-	s->ticks++;
-	if (!s->ended)
-		e = s->opened ? check_during(s) : check_before(s);
-	if (e)
-		return finish(s, e);
-	loop_add_timer(s->loop, now_ns() + TICK_MS * NSEC_PER_MSEC, on_tick, s);
+	if (!s->ended) {
+		struct err *e;
+		bool ping;
+
+		if (signal_is_lost(s))
+			return leave(s, GUEST_SIGNALLED + s->signal_number);
+		e = guest_watch_tick(&s->watch, &ping);
+		if (e)
+			return finish(s, e);
+		if (ping)
+			stream_write(s->agent, frame, frame_put_plain(frame, KTB_AGENT_PING, 0));
+	}
+	loop_add_timer(s->loop, now_ns() + GUEST_WATCH_TICK_MS * NSEC_PER_MSEC, on_tick, s);
 	return NULL;
 }
 
@@ -563,10 +413,10 @@ static struct err *on_signal(struct loop_source *source, int number, short reven
 
 	(void)source;
 	(void)revents;
-	if (++s->signals > 1 || !s->opened || s->command->terminal || s->command->builtin || number == SIGHUP)
+	if (++s->signals > 1 || !s->watch.begun || s->command->terminal || s->command->builtin || number == SIGHUP)
 		return leave(s, GUEST_SIGNALLED + number);
 	s->signal_number = number;
-	s->signal_ticks = s->ticks;
+	s->signal_ticks = s->watch.ticks;
 	stream_write(s->agent, frame, frame_put_number(frame, KTB_AGENT_SIGNAL, 0, (uint32_t)number));
 	stream_write(s->agent, frame, frame_put_plain(frame, KTB_AGENT_PING, 0));
 	return NULL;
@@ -648,8 +498,7 @@ static struct err *run(struct session *s)
 {
 	const struct guest_command *c = s->command;
 
-	TRY(wait_while_paused(s));
-	TRY(check_before(s));
+	TRY(guest_watch_begin(&s->watch));
 	TRY(connect_agent(s));
 	TRY(send_open(s));
 	TRY(watch_signals(s));
@@ -659,14 +508,18 @@ static struct err *run(struct session *s)
 	s->err.stream = open_output(s, c->err, &s->err);
 	if (c->in >= 0)
 		s->input = loop_add_fd(s->loop, c->in, 0, on_input, s);
-	loop_add_timer(s->loop, now_ns() + TICK_MS * NSEC_PER_MSEC, on_tick, s);
+	loop_add_timer(s->loop, now_ns() + GUEST_WATCH_TICK_MS * NSEC_PER_MSEC, on_tick, s);
 	return loop_run(s->loop);
 }
 
 struct err *guest_run(const struct guest_command *command, int *ret_status)
 {
 	_cleanup_(loop_destroy) struct loop *loop = loop_create();
-	struct session s = { .command = command, .loop = loop };
+	struct session s = {
+		.command = command,
+		.loop = loop,
+		.watch = { .vm = command->vm, .give_up = command->terminal ? "Ctrl-a x" : "Ctrl-C, twice" },
+	};
 	struct err *e;
 
 	s.out = (struct output){ .session = &s, .which = KTB_STDOUT };

@@ -8,10 +8,10 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sys/socket.h>
 
 #include "base/fs.h"
 #include "base/process.h"
+#include "base/sock.h"
 #include "base/util.h"
 
 /* In place of a status: the check is done. */
@@ -73,23 +73,22 @@ static __attribute__((noreturn)) void work(const struct run *r, int fd)
 
 static struct err *start_worker(struct run *r)
 {
-	int fds[2];
+	int ours, theirs;
 	struct err *e;
 	bool child;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
-		return err_os(errno, "make a socket pair");
+	TRY(sock_pair(&ours, &theirs));
 	e = process_fork(true, &r->worker, &child);
 	if (!e && child) {
-		close(fds[0]);
-		work(r, fds[1]);
+		close(ours);
+		work(r, theirs);
 	}
-	close(fds[1]);
+	close(theirs);
 	if (e) {
-		close(fds[0]);
+		close(ours);
 		return e;
 	}
-	r->fd = fds[0];
+	r->fd = ours;
 	buf_clear(&r->in);
 	return NULL;
 }
@@ -164,7 +163,7 @@ static struct err *follow_check(struct run *r, size_t i, char **ret_why)
 			return NULL;
 		}
 		n = n > 0 ? read(r->fd, buf_reserve(&r->in, 65536), 65536) : n;
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n < 0)
 			return err_os(errno, "listen to the checks");

@@ -108,6 +108,18 @@ static struct fragment_request *new_request(struct fragment_set *s, enum fragmen
 	return r;
 }
 
+/* What is asked for is the user's to write, in a file as on the command line. */
+static struct err *as_usage(struct err *e)
+{
+	struct err *usage;
+
+	if (!e || err_code(e) != ERR_BAD_DATA)
+		return e;
+	usage = err_create(ERR_USAGE, "%s", err_message(e));
+	err_destroy(e);
+	return usage;
+}
+
 struct err *fragment_set_add(struct fragment_set *s, enum fragment_layer layer, const char *name, const char *value,
 			     const char *file, int line)
 {
@@ -119,7 +131,7 @@ struct err *fragment_set_add(struct fragment_set *s, enum fragment_layer layer, 
 	if (strchr(value, '\n'))
 		return err_create(ERR_USAGE, "the value of %s has more than one line", name);
 	if (*value == '"')
-		TRY(err_wrap(dotconfig_parse_quoted(value, &unquoted), "%s", name));
+		TRY(as_usage(err_wrap(dotconfig_parse_quoted(value, &unquoted), "%s", name)));
 	r = new_request(s, layer, name, unquoted ? unquoted : value, pool_strndup(&s->pool, file, strlen(file)), line);
 	r->kind = unquoted ? DOTCONFIG_STRING : dotconfig_kind_of(value);
 	return add_request(s, r);
@@ -147,7 +159,7 @@ struct err *fragment_set_parse(struct fragment_set *s, enum fragment_layer layer
 {
 	struct parsing p = { s, layer, if_known, pool_strndup(&s->pool, file, strlen(file)) };
 
-	return dotconfig_for_each(file, data, len, add_line, &p);
+	return as_usage(dotconfig_for_each(file, data, len, add_line, &p));
 }
 
 size_t fragment_set_count(const struct fragment_set *s)

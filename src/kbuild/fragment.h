@@ -40,14 +40,14 @@ DEFINE_CLEANUP(struct fragment_set *, fragment_set_destroy);
 
 /*
  * Adds the requests of a fragment. Layers come in ascending order. With if_known, options that the kernel doesn't
- * know are no error later. ERR_BAD_DATA with file and line for what is no fragment, ERR_USAGE for a contradiction.
+ * know are no error later. ERR_USAGE for what is no fragment, with file and line, and for a contradiction.
  */
 struct err *fragment_set_parse(struct fragment_set *s, enum fragment_layer layer, bool if_known, const char *file,
 			       const char *data, size_t len) err_must_check;
 
 /*
  * Adds one request. The value is y, m, n, a number, a string in double quotes, or else a string without. line 0: the
- * command line.
+ * command line. ERR_USAGE for what is none, and for a contradiction.
  */
 struct err *fragment_set_add(struct fragment_set *s, enum fragment_layer layer, const char *name, const char *value,
 			     const char *file, int line) err_must_check;

@@ -121,31 +121,17 @@ $(sed '1,30d' "$3" | tail -n 30 | cut -c 1-200)"
 
 # --- VMs ----------------------------------------------------------------------------------------------------------
 
-# shellcheck disable=SC2317 # called by way of wait_for
-shell_is_up()
-{
-	grep -q 'debugvm:' "$XDG_RUNTIME_DIR/ktb/$1/console.log"
-}
-
-# shellcheck disable=SC2317
-has_status()
-{
-	"$KTB" list | grep -Eq "^$1 +$2 "
-}
-
 # shellcheck disable=SC2317
 nothing_runs()
 {
 	[ -z "$("$KTB" list)" ]
 }
 
-# type_into NAME LINE: into the guest's shell.
-type_into()
+# is_settled NAME: its init has done all that comes behind the shell, and sleeps.
+# shellcheck disable=SC2317 # called by way of wait_for
+is_settled()
 {
-	{
-		printf '%s\r' "$2"
-		sleep 0.5
-	} | socat -u - "UNIX-CONNECT:$XDG_RUNTIME_DIR/ktb/$1/serial.sock"
+	"$KTB" ps --name "$1" | grep -Eq '^ *1 .* S .* init$'
 }
 
 need_no_vm()
@@ -167,7 +153,8 @@ need_vm()
 		need_no_vm
 		start_vm "$1"
 	fi
-	wait_for 90 shell_is_up "$1" || not_ok "the VM $1 comes up" "$(tail -n 20 "$XDG_RUNTIME_DIR/ktb/$1/console.log")"
+	wait_for 90 log_has "$1" 'debugvm:' || not_ok "the VM $1 comes up" "$(console "$1" | tail -n 20)"
+	wait_for 30 is_settled "$1"
 }
 
 # --- README -------------------------------------------------------------------------------------------------------
@@ -313,12 +300,6 @@ in_lean_cache()
 	XDG_CACHE_HOME=$cache
 }
 
-# shellcheck disable=SC2317 # called by way of wait_for
-is_at_kdb()
-{
-	grep -q 'kdb> ' "$XDG_RUNTIME_DIR/ktb/vm/console.log"
-}
-
 # Writes each block of README.md to blocks/LINE, and its comment to blocks/LINE.how.
 split_readme()
 {
@@ -376,7 +357,7 @@ run_readme()
 		'vm --kgdb-wait')
 			need_no_vm
 			"$KTB" vm --quiet --detach "--port=$port" --kgdb-wait
-			wait_for 90 is_at_kdb || not_ok "$name: kdb's prompt"
+			wait_for 90 log_has vm 'kdb> ' || not_ok "$name: kdb's prompt"
 			run_block "$name" "$block" 1
 			need_no_vm
 			;;
@@ -389,7 +370,7 @@ run_readme()
 			;;
 		vm | 'vm, '*)
 			need_vm vm
-			[ "$how" = vm ] || type_into vm "${how#vm, }"
+			[ "$how" = vm ] || say vm "${how#vm, }"
 			run_block "$name" "$block" 0
 			;;
 		terminal)
@@ -424,7 +405,7 @@ foreground()
 	if [ "$2" = shell ]; then
 		wait_for 180 grep -q 'debugvm:' "$tmp/foreground"
 	else
-		wait_for 30 has_status vm "$2"
+		wait_for 30 is_listed vm "$2"
 	fi || not_ok "example: $1: $2" "$(tail -n 20 "$tmp/foreground")"
 	plain "$3"
 	[ -z "$("$KTB" list)" ] || "$KTB" stop --quiet

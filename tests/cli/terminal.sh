@@ -66,12 +66,6 @@ is_over()
 }
 
 # shellcheck disable=SC2317
-is_listed()
-{
-	"$KTB" list 2>/dev/null | grep -q "^$1 .*$2"
-}
-
-# shellcheck disable=SC2317
 is_gone()
 {
 	! kill -0 "$1" 2>/dev/null
@@ -177,12 +171,6 @@ on_screen 'Ctrl-a c again: back' "the guest's console"
 type_line 'echo ba""ck'
 on_screen 'the guest is there as before' '^back'
 
-# What the guest says meanwhile: all of a little, the end of much.
-# shellcheck disable=SC2317
-log_has()
-{
-	grep -q "$2" "$XDG_RUNTIME_DIR/ktb/$1/console.log"
-}
 type_line 'clear; sleep 3; echo unse""en'
 term_send C-a c
 on_screen 'the monitor again' '\(qemu\)'

@@ -9,7 +9,6 @@ export XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}" XDG_RUNTIME_DIR="$tmp/ru
 mkdir -m 700 "$tmp/run" "$tmp/home"
 cd "$tmp" || exit 1
 at_exit '"$KTB" stop --all --force >/dev/null 2>&1'
-asked=0
 PATH=$PATH:/usr/sbin:/sbin
 
 # --- Helpers -------------------------------------------------------------------------------------------------------
@@ -18,43 +17,6 @@ PATH=$PATH:/usr/sbin:/sbin
 boot()
 {
 	run "$KTB" vm --detach --port off --memory 512M "$@"
-}
-
-console()
-{
-	tr -d '\r' <"$tmp/run/ktb/vm/console.log"
-}
-
-console_has()
-{
-	console | grep -qe "$1"
-}
-
-await()
-{
-	if wait_for 120 console_has "$2"; then
-		ok "$1"
-	else
-		not_ok "$1" "$(console | tail -n 30)"
-	fi
-}
-
-say()
-{
-	(cd "$tmp/run/ktb/vm" && printf '%s\r' "$1" | socat -u - UNIX-CONNECT:serial.sock)
-}
-
-# guest COMMAND: runs it in the guest; sets $stdout to what it prints there.
-guest()
-{
-	asked=$((asked + 1))
-	say "echo be''gin$asked; $1; echo en''d$asked"
-	if wait_for 120 console_has "^end$asked"; then
-		stdout=$(console | sed -n "/^begin$asked\$/,/^end$asked\$/p" | sed '1d;$d')
-		ran=$1 status=0 stderr=
-	else
-		stdout="no answer: $(console | tail -n 20)"
-	fi
 }
 
 stop()
@@ -129,24 +91,24 @@ rm ktb.conf
 expect_status 'a VM with folders, disks and ports' 0
 told=$(printf '%s\n' "$stderr" | sed -n 's/^ktb: forwarded: //p' | tr '\n' ' ')
 expect_error 'an image that is based on another is spoken of' 'is based on base.raw'
-await 'it comes up' 'debugvm:'
-guest 'cat /mnt/data/link; ls -d "/other place"'
+await_log vm 'it comes up' 'debugvm:'
+ask vm 'cat /mnt/data/link; ls -d "/other place"'
 expect_match 'a folder can be read, by its links too' '^content$'
 expect_match 'a place with a blank in it' '^/other place$'
-guest 'touch /mnt/data/new; mkdir /x; umount /mnt/data; mount -t 9p -o trans=virtio,version=9p2000.L share0 /x; mount | grep " /x "; for c in "touch /x/new" "rm /x/file" "chmod 777 /x/file" "ln /x/file /x/hard" "mv /x/file /x/moved"; do $c && echo "$c: could"; done; echo over >/x/file'
+ask vm 'touch /mnt/data/new; mkdir /x; umount /mnt/data; mount -t 9p -o trans=virtio,version=9p2000.L share0 /x; mount | grep " /x "; for c in "touch /x/new" "rm /x/file" "chmod 777 /x/file" "ln /x/file /x/hard" "mv /x/file /x/moved"; do $c && echo "$c: could"; done; echo over >/x/file'
 expect_match 'mounted anew by the guest, it is writable as far as that goes' ' /x type 9p \(rw'
 expect 'but QEMU lets nothing be changed' [ "$(cat data/file)" = content ]
 expect_equal 'and nothing was made there' "$(ls data)" 'file
 link'
 expect_equal 'no attempt is said to have worked' "$(printf '%s\n' "$stdout" | grep could)" ''
-guest 'echo made >/out/file && mkdir /out/folder && cat /out/file; chmod 4755 /out/file; mknod /out/null c 1 3; ln -s /etc/shadow /out/shadow'
+ask vm 'echo made >/out/file && mkdir /out/folder && cat /out/file; chmod 4755 /out/file; mknod /out/null c 1 3; ln -s /etc/shadow /out/shadow'
 expect_equal 'a writable folder is written to' "$(cat out/file)" made
 if [ "$(id -u)" = 0 ]; then
 	expect 'run by root, a guest makes no device of the host' [ ! -c out/null ]
 	expect 'nor a program that is setuid' [ -z "$(find out -perm /6000)" ]
 	expect 'nor a link that leads out' [ ! -L out/shadow ]
 fi
-guest 'for d in vda vdb vdc; do echo written | dd of=/dev/$d conv=fsync 2>/dev/null && echo "$d: could"; done; cat /sys/block/vd?/ro'
+ask vm 'for d in vda vdb vdc; do echo written | dd of=/dev/$d conv=fsync 2>/dev/null && echo "$d: could"; done; cat /sys/block/vd?/ro'
 expect_match 'a disk is written to' '^vda: could'
 expect_match 'one that is a snapshot is, too' '^vdb: could'
 expect_equal 'one that is read-only is not' "$(printf '%s\n' "$stdout" | grep vdc)" ''
@@ -160,7 +122,7 @@ run "$KTB" vm --name other --port off --forward auto:7000 --print-command
 expect 'one that does not run has no port to be told' [ -z "$(printf '%s\n' "$stderr" | grep forwarded)" ]
 host_port=${forward#tcp:}
 host_port=${host_port%%:*}
-guest 'nc -l -p 7000 -e cat & sleep 1; echo listens'
+ask vm 'nc -l -p 7000 -e cat & sleep 1; echo listens'
 expect_equal 'the guest is reached' "$(echo hello | timeout 20 socat -t 5 - "TCP:127.0.0.1:$host_port")" hello
 expect 'on 127.0.0.1 only' [ -z "$(awk -v port="$(printf ':%04X' "$host_port")" \
 	'$4 == "0A" && substr($2, 9) == port && substr($2, 1, 8) != "0100007F"' /proc/net/tcp /proc/net/tcp6)" ]
@@ -182,8 +144,8 @@ echo of-the-tree >tree/etc/mark
 
 boot --root tree --share data
 expect_status 'a VM with a folder as its root' 0
-await 'ktb init serves it' 'debugvm:'
-guest 'cat /etc/mark /mnt/data/file; echo new >/etc/mark; touch /here; cat /etc/mark; modprobe dummy && lsmod | grep dummy; mount'
+await_log vm 'ktb init serves it' 'debugvm:'
+ask vm 'cat /etc/mark /mnt/data/file; echo new >/etc/mark; touch /here; cat /etc/mark; modprobe dummy && lsmod | grep dummy; mount'
 expect_match 'it is the root' '^of-the-tree$'
 expect_match 'shares are in it' '^content$'
 expect_match 'it can be written to' '^new$'
@@ -195,15 +157,15 @@ run "$KTB" stop
 expect_status 'ktb stop asks that init' 0
 
 boot --root tree --init /sbin/init
-await 'its own init runs if that is asked for' '^own init, process 1: of-the-tree'
+await_log vm 'its own init runs if that is asked for' '^own init, process 1: of-the-tree'
 run timeout 20 "$KTB" exec -- true
 expect_status 'nothing can be run there: status 125' 125
 expect_error 'and why is said at once' 'has an init of its own.*ktb console.*--forward'
 stop --force
 
 boot --root tree --init /sbin/none
-await 'an init that is not there is spoken of' "can't run the init /sbin/none"
-await 'and ours goes on' 'debugvm:'
+await_log vm 'an init that is not there is spoken of' "can't run the init /sbin/none"
+await_log vm 'and ours goes on' 'debugvm:'
 stop
 
 # --- A disk as root --------------------------------------------------------------------------------------------------
@@ -214,12 +176,12 @@ mkfs.ext4 -q -d tree disk.img
 qemu-img convert -f raw -O qcow2 disk.img disk.qcow2
 
 boot --image disk.qcow2 --root /dev/vda
-await "a disk's own init runs" '^own init, process 1: of-the-tree'
+await_log vm "a disk's own init runs" '^own init, process 1: of-the-tree'
 stop --force
 
 boot --image disk.img --root /dev/vda --init ktb
-await 'ours runs on a disk, too' 'debugvm:'
-guest 'echo kept >/etc/mark; cat /etc/mark'
+await_log vm 'ours runs on a disk, too' 'debugvm:'
+ask vm 'echo kept >/etc/mark; cat /etc/mark'
 expect_match 'it writes there' '^kept$'
 stop
 left_clean()
@@ -233,16 +195,16 @@ run e2fsck -n -f disk.img
 expect_status 'nothing in it needs repair' 0
 
 boot --image disk.img:ro --root /dev/vda --init ktb
-await 'read-only, too' 'debugvm:'
-guest 'cat /etc/mark; touch /x || echo refused'
+await_log vm 'read-only, too' 'debugvm:'
+ask vm 'cat /etc/mark; touch /x || echo refused'
 expect_match 'it is read' '^kept$'
 expect_match 'it is not written to' '^refused$'
 stop
 
 truncate -s 1M empty.img
 boot --image empty.img --root /dev/vda
-await 'a disk without a file system is spoken of' 'no file system that the kernel knows is on /dev/vda'
-await 'the shell is in the initramfs then' 'debugvm:'
+await_log vm 'a disk without a file system is spoken of' 'no file system that the kernel knows is on /dev/vda'
+await_log vm 'the shell is in the initramfs then' 'debugvm:'
 stop
 
 finish

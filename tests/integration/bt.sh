@@ -10,7 +10,6 @@
 run=/tmp/ktb-bt.$$
 export XDG_RUNTIME_DIR="$run"
 mkdir -m 700 "$run" || exit 1
-patience=120
 old_source=$(ls /usr/src/linux-source-6.1.tar.xz 2>/dev/null)
 
 at_exit 'rm -rf "$run"'
@@ -19,27 +18,6 @@ at_exit '"$KTB" stop --all --force >/dev/null 2>&1'
 command -v jq >/dev/null || not_ok 'jq is there' 'these tests take JSON apart with it'
 
 # --- Helpers ------------------------------------------------------------------------------------------------------
-
-console_log()
-{
-	echo "$run/ktb/$1/console.log"
-}
-
-log_has()
-{
-	grep -qe "$2" "$(console_log "$1")"
-}
-
-say()
-{
-	printf '%s\r' "$2" | socat -u - "UNIX-CONNECT:$run/ktb/$1/serial.sock" 2>/dev/null
-}
-
-# of NAME MEMBER: what ktb list knows of a VM.
-of()
-{
-	"$KTB" list --json | jq -r ".[] | select(.name == \"$1\") | .$2"
-}
 
 # gdb_on NAME COMMANDS: GDB on a VM, which stands still meanwhile and goes on afterwards.
 gdb_on()
@@ -50,12 +28,12 @@ gdb_on()
 			set print frame-arguments none
 			set print address off
 			set width 0
-			file $(of "$1" vmlinux)
-			target remote 127.0.0.1:$(of "$1" port)
+			file $(field "$1" vmlinux)
+			target remote 127.0.0.1:$(field "$1" port)
 		GDB
 		cat "$2"
 	} >"$tmp/script"
-	gdb -nx -batch -iex 'set auto-load no' -x "$tmp/script" >"$tmp/gdb.out" 2>"$tmp/gdb.err"
+	plain_gdb -iex 'set auto-load no' -x "$tmp/script" >"$tmp/gdb.out" 2>"$tmp/gdb.err"
 }
 
 # Both sides as lines "TASK FUNCTION FILE LINE", file without its folder, up to the first frame in assembler: there is no
@@ -196,7 +174,7 @@ for vm in $vms; do
 	expect_match "$vm: where dd is" '^PID [0-9]+  R  CPU [01]  dd$'
 	expect_match "$vm: and where it came from" '^    --- (entered from|in) user mode, '
 	expect "$vm: nothing is a guess" [ "$(printf '%s\n' "$stdout" | grep -c '^#[0-9]* *?')" = 0 ]
-	expect_equal "$vm: the guest goes on" "$(of "$vm" status)" running
+	expect_equal "$vm: the guest goes on" "$(field "$vm" status)" running
 	say "$vm" 'killall dd; echo id''le'
 	expect "$vm: gets idle" wait_for "$patience" log_has "$vm" '^idle'
 done

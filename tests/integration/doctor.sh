@@ -14,27 +14,17 @@ me=doc$$
 mkdir -m 700 "$XDG_RUNTIME_DIR" "$tmp/config"
 at_exit '"$KTB" stop --all --force >/dev/null 2>&1; rm -f "${XDG_CACHE_HOME:-$HOME/.cache}/ktb/logs/$me"*'
 
-# detach NAME ARGS...
-detach()
+# start NAME ARGS...
+start()
 {
 	_name=$1
 	shift
 	"$KTB" vm --quiet --detach --name "$me$_name" --memory 512M --accel tcg --port auto "$@"
 }
 
-console_log()
-{
-	echo "$XDG_RUNTIME_DIR/ktb/$me$1/console.log"
-}
-
-log_has()
-{
-	grep -qe "$2" "$(console_log "$1")"
-}
-
 is_up()
 {
-	wait_for 120 log_has "$1" '^debugvm:' || not_ok "$1 comes up" "$(tail -n 20 "$(console_log "$1")")"
+	wait_for 120 log_has "$me$1" '^debugvm:' || not_ok "$1 comes up" "$(console "$me$1" | tail -n 20)"
 }
 
 type_into()
@@ -84,14 +74,14 @@ $(last_run)"
 
 # --- Guests that say nothing: they are looked at in the end, when they have been silent for long --------------------
 
-detach mute --cmdline console=ttyS1 --append 'rdinit=/nonesuch root=/dev/nonesuch rootwait'
-detach hung --append 'rdinit=/nonesuch root=/dev/nonesuch rootwait'
-detach quiet --append quiet
+start mute --cmdline console=ttyS1 --append 'rdinit=/nonesuch root=/dev/nonesuch rootwait'
+start hung --append 'rdinit=/nonesuch root=/dev/nonesuch rootwait'
+start quiet --append quiet
 silent_since=$(date +%s)
 
 # --- All is well --------------------------------------------------------------------------------------------------
 
-detach well --on-disconnect stop
+start well --on-disconnect stop
 is_up well
 doctor well
 expect_status 'a VM that runs: status 0' 0
@@ -107,10 +97,10 @@ expect_says 'QEMU makes the machine' machine ok 'QEMU makes it'
 run "$KTB" list
 expect_match 'the doctor has not stopped it' "^${me}well +running"
 type_into well 'echo a$((1+1))b'
-expect 'and it still answers' wait_for 20 log_has well '^a2b'
+expect 'and it still answers' wait_for 20 log_has "${me}well" '^a2b'
 
 type_into well 'echo "<3>BUG: nothing really" >/dev/kmsg'
-wait_for 20 log_has well '\] BUG: nothing'
+wait_for 20 log_has "${me}well" '\] BUG: nothing'
 doctor well
 expect_says 'what the kernel reports' vm warning 'has reported: BUG: nothing really' 'console.log'
 expect_status 'is a warning' 0
@@ -136,7 +126,7 @@ qemu-img create -q -f qcow2 -F raw -b "$tmp/gone.img" "$tmp/based.qcow2" 4M 2>/d
 	qemu-img create -q -u -f qcow2 -F raw -b "$tmp/gone.img" "$tmp/based.qcow2" 4M
 doctor none --image "$tmp/based.qcow2"
 expect_says 'an image without what it is based on' attach problem 'no file .*gone.img'
-detach disks --image "$tmp/disk.img" --image "$tmp/disk.qcow2" --forward auto:22 --root /dev/vda --init ktb
+start disks --image "$tmp/disk.img" --image "$tmp/disk.qcow2" --forward auto:22 --root /dev/vda --init ktb
 for disk in disk.img disk.qcow2; do
 	run "$KTB" vm --detach --name "${me}two" --accel tcg --port auto --image "$tmp/$disk"
 	expect_status "$disk: a second VM does not start" 125
@@ -193,7 +183,7 @@ fi
 
 # --- GDB can't connect --------------------------------------------------------------------------------------------
 
-detach deaf --port off
+start deaf --port off
 doctor deaf
 expect_says 'no debug port' vm-port warning 'has no debug port' '--port auto'
 "$KTB" stop --quiet --force "${me}deaf"
@@ -271,8 +261,8 @@ expect_says 'the last VM' last-vm ok 'had booted and did not panic'
 
 # --- The kernel hangs because of kgdbwait --------------------------------------------------------------------------
 
-detach kgdb --kgdb-wait
-wait_for 60 log_has kgdb 'kdb> '
+start kgdb --kgdb-wait
+wait_for 60 log_has "${me}kgdb" 'kdb> '
 doctor kgdb
 expect_status 'kgdbwait: status 1' 1
 expect_says 'kgdbwait: what it is, and what to do' vm problem 'kdb, .*because of kgdbwait' "ktb console ${me}kgdb, and type go"
@@ -283,13 +273,13 @@ expect_says 'kgdbwait: after go' vm ok 'runs, and has booted'
 type_into kgdb 'echo g >/proc/sysrq-trigger'
 at_prompt()
 {
-	tail -n 1 "$(console_log kgdb)" | grep -q 'kdb> $'
+	tail -n 1 "$(console_log "${me}kgdb")" | grep -q 'kdb> $'
 }
 wait_for 30 at_prompt
 doctor kgdb
 expect_says 'kdb later on' vm problem "kernel's own debugger\$" 'bt there shows'
 type_into kgdb kgdb
-wait_for 30 log_has kgdb 'please attach debugger'
+wait_for 30 log_has "${me}kgdb" 'please attach debugger'
 doctor kgdb
 expect_status 'kgdb on the serial line: status 1' 1
 expect_says 'kgdb on the serial line' vm problem 'waits for a debugger on its serial line' "ktb console ${me}kgdb.*\\\$3#33"
@@ -297,14 +287,14 @@ type_into kgdb '$3#33'
 expect 'the remedy brings back kdb' wait_for 30 at_prompt
 "$KTB" stop --quiet --force "${me}kgdb"
 
-detach kaslr --kaslr
+start kaslr --kaslr
 doctor kaslr
 expect_says 'KASLR: symbols are elsewhere' vm-symbols warning 'was started with KASLR' 'without --kaslr'
 run "$KTB" gdb --name "${me}kaslr" -- -batch
 expect_error 'ktb gdb says so, too' 'started with vm.kaslr.*without --kaslr'
 "$KTB" stop --quiet --force "${me}kaslr"
 
-detach held --wait
+start held --wait
 doctor held
 expect_says 'held at reset' vm warning 'first instruction' 'ktb gdb'
 "$KTB" stop --quiet --force "${me}held"
@@ -315,7 +305,7 @@ panicked()
 {
 	"$KTB" list | grep -Eq "^${me}panic +panicked"
 }
-detach panic --append 'rdinit=/nonesuch root=/dev/nonesuch'
+start panic --append 'rdinit=/nonesuch root=/dev/nonesuch'
 wait_for 60 panicked
 doctor panic
 expect_status 'a panic: status 1' 1
@@ -324,7 +314,7 @@ expect_says 'a panic: its words, and what to do' vm problem 'Kernel panic - not 
 "$KTB" stop --quiet --force "${me}panic"
 doctor panic
 expect_says 'a panic that is over' last-vm warning 'had panicked: .*Unable to mount root' 'rdinit=.*The log: /'
-detach panic --append 'rdinit=/bin/true'
+start panic --append 'rdinit=/bin/true'
 wait_for 60 panicked
 doctor panic
 expect_says 'an init that ends' vm problem 'Attempted to kill init' 'vm.append'

@@ -11,7 +11,6 @@ run=/tmp/ktb-dump.$$
 export XDG_RUNTIME_DIR="$run"
 unset PYTHONDONTWRITEBYTECODE
 mkdir -m 700 "$run" || exit 1
-patience=120
 old_source=$(ls /usr/src/linux-source-6.1.tar.xz 2>/dev/null)
 core=$tmp/core
 
@@ -23,34 +22,6 @@ for program in jq gdb crash drgn; do
 done
 
 # --- Helpers ------------------------------------------------------------------------------------------------------
-
-log_has()
-{
-	grep -qe "$2" "$run/ktb/$1/console.log"
-}
-
-detach()
-{
-	_name=$1
-	shift
-	run "$KTB" vm --detach --port off --name "$_name" "$@"
-	expect_status "$_name starts" 0
-}
-
-say()
-{
-	printf '%s\r' "$2" | socat -u - "UNIX-CONNECT:$run/ktb/$1/serial.sock" 2>/dev/null
-}
-
-has_status()
-{
-	"$KTB" list | grep -Eq "^$1 +$2 "
-}
-
-of()
-{
-	"$KTB" list --json | jq -r ".[] | select(.name == \"$1\") | .$2"
-}
 
 # Processes without those that come and go: "PID COMMAND" lines.
 own_doings=' (sh|kworker/.*|sleep)$'
@@ -83,7 +54,7 @@ in_gdb()
 	for _c; do
 		printf '%s\n' "$_c"
 	done >"$tmp/gdb.in"
-	run timeout 240 gdb -nx -batch -iex 'set auto-load safe-path /' -iex 'set print thread-events off' \
+	run plain_gdb -iex 'set auto-load safe-path /' -iex 'set print thread-events off' \
 		-ex "core-file $core" -ex "symbol-file -o $slide $_vmlinux" -x "$tmp/gdb.in"
 }
 
@@ -101,7 +72,7 @@ by_ktb()
 
 by_gdb()
 {
-	vmlinux=$(of "$1" vmlinux)
+	vmlinux=$(field "$1" vmlinux)
 	# init sleeps: its stack is in vmalloc space, and its frame leads back into the scheduler.
 	task=$("$KTB" ps --json --long --core "$core" | jq -r '.[] | select(.pid == 1) | .task')
 	in_gdb "$vmlinux" 'info threads' 'thread apply all info registers rip' 'thread apply all bt' 'print init_task.comm' \
@@ -124,7 +95,7 @@ by_gdb()
 by_crash()
 {
 	printf 'list task_struct.tasks -s task_struct.pid,comm -h init_task\nsys\nexit\n' >"$tmp/crash.in"
-	run timeout 240 crash -s "$(of "$1" vmlinux)" "$core" -i "$tmp/crash.in"
+	run timeout 240 crash -s "$(field "$1" vmlinux)" "$core" -i "$tmp/crash.in"
 	printf '%s\n' "$stdout" | sed -n 's/^  pid = \([0-9]*\),*$/\1/p; s/^  comm = "\([^\\"]*\).*/\1/p' | paste -d ' ' - - |
 		grep -v '^0 ' | sort -n >"$tmp/theirs"
 	diff "$tmp/ours" "$tmp/theirs" >"$tmp/diff"
@@ -140,7 +111,7 @@ for t in for_each_task(prog):
     print(t.pid.value_(), t.comm.string_().decode())
 print("trace", " ".join(str(f.name) for f in prog.stack_trace(find_task(prog, 1))))
 END
-	run timeout 240 drgn -q -c "$core" -s "$(of "$1" vmlinux)" "$tmp/tasks.py"
+	run timeout 240 drgn -q -c "$core" -s "$(field "$1" vmlinux)" "$tmp/tasks.py"
 	printf '%s\n' "$stdout" | grep '^[0-9]' | sort -n >"$tmp/theirs"
 	diff "$tmp/ours" "$tmp/theirs" >"$tmp/diff"
 	expect_equal "$1: drgn $2: its tasks are those of ktb ps" "$(cat "$tmp/diff")" ''
@@ -160,11 +131,10 @@ gcc -O1 -o "$tmp/segments" "$root/tests/integration/segments.c" $(pkg-config --c
 
 # --- Guests -------------------------------------------------------------------------------------------------------
 
-detach new --memory 512M
-detach big --memory 5G --kaslr
-[ -n "$old_source" ] && detach old --memory 512M --kaslr --source "$old_source"
+detach new --port off --memory 512M
+detach big --port off --memory 5G --kaslr
+[ -n "$old_source" ] && detach old --port off --memory 512M --kaslr --source "$old_source"
 [ -n "$old_source" ] || skip 'a kernel 6.1' 'linux-source-6.1 is not installed'
-detach hung --memory 256M --append 'rdinit=/bin/false console=null panic=0 initcall_debug'
 for vm in new big ${old_source:+old}; do
 	expect "$vm boots" wait_for "$patience" log_has "$vm" 'debugvm:~# '
 done
@@ -174,7 +144,7 @@ for vm in new big ${old_source:+old}; do
 	expect_equal "$vm: only its owner may read it" "$(stat -c %a "$core")" 600
 	expect "$vm: memory that was never used takes no room" \
 		[ "$(($(stat -c '%b * 512' "$core")))" -lt $(($(stat -c %s "$core") / 2)) ]
-	expect "$vm: the guest goes on" wait_for 5 has_status "$vm" running
+	expect "$vm: the guest goes on" wait_for 5 is_listed "$vm" running
 	by_ktb "$vm"
 	by_gdb "$vm"
 	by_libaddrxlat "$vm"
@@ -194,7 +164,7 @@ for vm in new ${old_source:+old}; do
 	dump "$vm" --compress
 	expect_equal "$vm: compressed: its format" "$(head -c 8 "$core")" 'KDUMP   '
 	expect_equal "$vm: compressed: only its owner may read it" "$(stat -c %a "$core")" 600
-	expect "$vm: compressed: the guest goes on" wait_for 5 has_status "$vm" running
+	expect "$vm: compressed: the guest goes on" wait_for 5 is_listed "$vm" running
 	by_ktb "$vm"
 done
 if [ -n "$old_source" ]; then
@@ -207,33 +177,36 @@ fi
 say new 'cat /dev/zero >/dev/null & echo st""arted'
 expect 'something runs' wait_for 30 log_has new '^started'
 dump new
-in_gdb "$(of new vmlinux)" 'info threads'
+in_gdb "$(field new vmlinux)" 'info threads'
 pid=$("$KTB" ps --json --core "$core" | jq -r '.[] | select(.command == "cat") | .pid')
 expect_match 'its vCPU has its number' "LWP $pid "
 
 # --- Guests that don't run ----------------------------------------------------------------------------------------
 
+detach hung --port off --memory 256M --append 'rdinit=/bin/false console=null panic=0 initcall_debug'
 expect 'one that hangs before its console' wait_for "$patience" sh -c '"$KTB" dmesg --name hung 2>/dev/null | grep -q "as init process"'
 dump hung
 run "$KTB" dmesg --core "$core"
 expect_match 'the log of one that hung' 'Run /bin/false as init process'
+# It takes a whole CPU.
+run "$KTB" stop --force hung
 
 say new 'echo c >/proc/sysrq-trigger'
-expect 'a panic' wait_for "$patience" has_status new panicked
+expect 'a panic' wait_for "$patience" is_listed new panicked
 dump new
-in_gdb "$(of new vmlinux)" 'thread apply all bt'
+in_gdb "$(field new vmlinux)" 'thread apply all bt'
 expect_match 'gdb: the backtrace of a panic' ' in panic '
-expect 'it is left as it was' has_status new panicked
+expect 'it is left as it was' is_listed new panicked
 dump new --compress
 run "$KTB" dmesg --core "$core" --level emerg
 expect_match 'compressed: the last words' 'Kernel panic - not syncing: sysrq triggered crash'
-expect 'it is still left as it was' has_status new panicked
+expect 'it is still left as it was' is_listed new panicked
 
-detach held --memory 256M --kaslr --wait
+detach held --port off --memory 256M --kaslr --wait
 run "$KTB" dump --name held --force "$core"
 expect_status 'one before its first instruction' 0
 expect_error 'the kernel is not there: said so' 'physical addresses only'
-expect 'it does not start for it' has_status held waiting
+expect 'it does not start for it' is_listed held waiting
 
 # --- What goes wrong ----------------------------------------------------------------------------------------------
 
@@ -277,7 +250,7 @@ for option in --quiet --compress; do
 	expect_status "a disk that is full ($option): status 1" 1
 	expect_error "a disk that is full ($option): said so" 'No space left on device'
 	expect_equal "a disk that is full ($option): nothing is left" "$stdout" ''
-	expect "a disk that is full ($option): the guest goes on" wait_for 10 has_status big running
+	expect "a disk that is full ($option): the guest goes on" wait_for 10 is_listed big running
 done
 
 # Interrupted at some moment: all of it is there, or nothing.
@@ -297,7 +270,7 @@ for delay in 0.01 0.03 0.05 0.1 0.15 0.2; do
 	done
 done
 expect 'some were interrupted' [ "$interrupted" -gt 0 ]
-expect 'the guest goes on' wait_for 20 has_status big running
+expect 'the guest goes on' wait_for 20 is_listed big running
 dump big --compress
 expect 'a dump that was given up stands in no later one'"'"'s way' [ -s "$core" ]
 

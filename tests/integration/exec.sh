@@ -26,11 +26,6 @@ sum()
 	md5sum | cut -d ' ' -f 1
 }
 
-is_listed()
-{
-	"$KTB" list 2>/dev/null | grep -q "^$1  *$2"
-}
-
 guest_has_no()
 {
 	! guest ps | grep -v grep | grep -q -e "$1"
@@ -263,18 +258,27 @@ files()
 stops()
 {
 	port=$(port_of)
-	(timeout 60 gdb -nx -batch -ex "target remote localhost:$port" -ex 'shell while [ ! -e go ]; do sleep 0.1; done' \
-		-ex detach >/dev/null 2>&1) &
+	_exec=$(guest awk '$3 == "begin_new_exec" { print $1 }' /proc/kallsyms)
+	(timeout 120 gdb -nx -batch -ex "target remote localhost:$port" -ex 'shell while [ ! -e go ]; do sleep 0.1; done' \
+		-ex "hbreak *0x$_exec" -ex continue -ex 'shell while [ ! -e on ]; do sleep 0.1; done' \
+		-ex delete -ex detach >/dev/null 2>&1) &
 	_gdb=$!
 	expect "$version: a debugger stops it" wait_for 30 is_listed vm '[dp][ea][bu][us]'
 	run_guest true
 	expect_status "$version: nothing is run in a VM that is stopped" 125
 	expect_error "$version: and why" "VM 'vm' is (paused|stopped by a debugger), so nothing can be run"
 	: >go
+	expect "$version: it goes on" wait_for 30 is_listed vm running
+	# The command's own beginning is what runs into the breakpoint.
+	guest echo on >out 2>err &
+	_pid=$!
+	expect "$version: a command that stops the VM is waited for" \
+		wait_for 30 grep -q "VM 'vm' is stopped by a debugger; the command waits" err
+	: >on
+	wait "$_pid"
+	expect_equal "$version: to its end" "$? $(cat out)" '0 on'
 	wait "$_gdb"
-	rm go
-	run_guest echo on
-	expect_equal "$version: it goes on" "$stdout" on
+	rm go on
 
 	guest sleep 1006 2>err &
 	_pid=$!

@@ -33,30 +33,6 @@ mkdir -m 700 "$tmp/run"
 cd "$tmp" || exit 1
 at_exit '"$KTB" stop --all --force >/dev/null 2>&1'
 
-log()
-{
-	tr -d '\r' <"$tmp/run/ktb/vm/console.log"
-}
-
-log_has()
-{
-	log | grep -qe "$1"
-}
-
-typed()
-{
-	(cd "$tmp/run/ktb/vm" && printf '%s\r' "$1" | socat -u - UNIX-CONNECT:serial.sock)
-}
-
-await()
-{
-	if wait_for 120 log_has "$2"; then
-		ok "$1"
-	else
-		not_ok "$1" "$(log | tail -n 30)"
-	fi
-}
-
 # --- What can't be -------------------------------------------------------------------------------------------------
 
 run "$KTB" vm --detach --vmlinux "$tmp/elsewhere/vmlinux"
@@ -95,12 +71,12 @@ expect 'and says so' grep -q 'kept: depmod' clean.out
 run "$KTB" vm --detach --port auto --memory 512M --kernel elsewhere/vmlinuz --vmlinux elsewhere/vmlinux --modules elsewhere/root
 expect_status 'it runs' 0
 expect_equal 'nothing that it lacks is spoken of' "$(printf '%s\n' "$stderr" | grep warning)" ''
-await 'it comes up' 'debugvm:'
-typed 'uname -r; modprobe vfat && echo loaded=$(lsmod | grep -c fat)'
-await 'its modules can be loaded' '^loaded=[12]'
+await_log vm 'it comes up' 'debugvm:'
+say vm 'uname -r; modprobe vfat && echo loaded=$(lsmod | grep -c fat)'
+await_log vm 'its modules can be loaded' '^loaded=[12]'
 run "$KTB" list --json
 expect_match 'the release is known' "\"release\": \"$release\""
-typed 'while sleep 0.2; do /bin/true; done &'
+say vm 'while sleep 0.2; do /bin/true; done &'
 run timeout 120 "$KTB" gdb --break kernel_clone -- -batch -ex continue -ex bt
 expect_match 'a breakpoint is hit' 'Breakpoint 1, kernel_clone .*fork\.c'
 # The record names the right one; memory is what counts.
@@ -114,7 +90,7 @@ expect_status 'it stops' 0
 # Its release alone can be told. So what runs is only seen in its memory.
 run "$KTB" vm --detach --port auto --memory 512M --kernel elsewhere/vmlinuz
 expect_status 'without symbols and modules it runs' 0
-await 'and comes up' 'debugvm:'
+await_log vm 'and comes up' 'debugvm:'
 run "$KTB" gdb -- -batch
 expect_error 'ktb gdb says what is missing' '--vmlinux'
 run timeout 120 "$KTB" gdb --vmlinux "$(other_path vmlinux)" -- -batch
@@ -128,7 +104,7 @@ expect_status 'it stops, too' 0
 
 run "$KTB" vm --detach --port off --memory 512M --kernel elsewhere/vmlinux
 expect_status 'a vmlinux runs' 0
-await 'and comes up, too' 'debugvm:'
+await_log vm 'and comes up, too' 'debugvm:'
 run "$KTB" stop --force
 
 finish

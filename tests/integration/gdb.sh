@@ -19,21 +19,6 @@ gdb_batch()
 	stderr=$(cat "$tmp/stderr")
 }
 
-typed()
-{
-	printf '%s\r' "$1" | timeout 5 socat -t 1 - "UNIX-CONNECT:$tmp/run/ktb/$2/serial.sock" >/dev/null 2>&1
-}
-
-is_up()
-{
-	grep -q 'debugvm:' "$tmp/run/ktb/$1/console.log"
-}
-
-field()
-{
-	"$KTB" list --json | sed -n "s/.*\"$1\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p"
-}
-
 on_kernel()
 {
 	version=$1 source=$2
@@ -48,8 +33,8 @@ on_kernel()
 
 	run "$KTB" vm --detach --port auto --memory 512M --source "$source"
 	expect_status "$version: a VM runs in the background" 0
-	expect "$version: it comes up" wait_for 90 is_up vm
-	typed 'while sleep 0.2; do /bin/true; done &' vm
+	expect "$version: it comes up" wait_for 90 log_has vm 'debugvm:'
+	say vm 'while sleep 0.2; do /bin/true; done &'
 
 	gdb_batch --break kernel_clone -- -batch -ex continue -ex bt -ex list -ex 'info symbol $pc' -ex delete \
 		-ex lx-version -ex 'info sharedlibrary'
@@ -66,7 +51,7 @@ on_kernel()
 	expect_match "$version: lx-symbols FOLDER has them" 'Line [0-9]+ of ".*drivers/net/dummy\.c"'
 	expect_equal "$version: and nothing is complained about" "$(printf '%s\n' "$stdout$stderr" |
 		grep -iE 'warning|error|traceback|auto-load')" ''
-	expect_equal "$version: GDB lets the guest go on" "$(field status)" running
+	expect_equal "$version: GDB lets the guest go on" "$(field vm status)" running
 
 	gdb_batch --break do_fork -- -batch -ex 'info breakpoints'
 	expect_error "$version: do_fork is translated, with a note" 'do_fork.*kernel_clone'
@@ -87,8 +72,8 @@ on_kernel()
 	rm "$HOME/.gdbinit"
 
 	# By hand, as ktb vm says.
-	port=$(field port)
-	stdout=$(timeout 120 gdb -nx -batch "$(field vmlinux)" -ex "target remote localhost:$port" -ex 'print init_task.comm' 2>&1)
+	port=$(field vm port)
+	stdout=$(plain_gdb "$(field vm vmlinux)" -ex "target remote localhost:$port" -ex 'print init_task.comm' 2>&1)
 	expect_match "$version: GDB by hand" '"swapper'
 
 	# A vmlinux of another kernel.
@@ -98,7 +83,7 @@ on_kernel()
 	expect_error "$version: both build IDs are shown" '[0-9a-f]{40}.*[0-9a-f]{40}|[0-9a-f]{40}$'
 
 	# A module, by hand: its symbols from the build.
-	typed 'modprobe dummy && echo loaded' vm
+	say vm 'modprobe dummy && echo loaded'
 	gdb_batch -- -batch -ex 'lx-lsmod'
 	expect_match "$version: modprobe works" 'dummy'
 
@@ -114,7 +99,7 @@ on_kernel 6.1 "$(ls /usr/src/linux-source-6.1.tar.*)"
 
 # The guest reboots under a debugger: told once, held once, and GDB knows where it is in the new boot.
 run "$KTB" vm --detach --verbose --port auto --memory 512M
-expect 'a VM to be rebooted comes up' wait_for 90 is_up vm
+expect 'a VM to be rebooted comes up' wait_for 90 log_has vm 'debugvm:'
 # It is typed while the guest stands still, and read when it goes on.
 gdb_batch -- -batch -ex 'hbreak start_kernel' \
 	-ex "shell printf 'reboot -f\\r' | socat -u - UNIX-CONNECT:$tmp/run/ktb/vm/serial.sock" -ex continue -ex 'echo held\n' -ex continue -ex bt -ex delete
@@ -129,7 +114,7 @@ is_up_again()
 	[ "$(grep -c 'Run /init' "$tmp/run/ktb/vm/console.log")" = 2 ]
 }
 expect 'the guest comes up' wait_for 90 is_up_again
-expect_equal 'and runs' "$(field status)" running
+expect_equal 'and runs' "$(field vm status)" running
 gdb_batch -- -batch -ex lx-version
 expect_match 'a debugger can attach as before' '^Linux version'
 run "$KTB" stop
@@ -138,8 +123,8 @@ expect_status 'the guest that was rebooted is stopped' 0
 # With KASLR it boots and can be debugged, but by addresses only; that is said.
 run "$KTB" vm --detach --kaslr --port auto --memory 512M
 expect_status 'a VM with --kaslr runs' 0
-expect 'it comes up' wait_for 90 is_up vm
-expect_equal 'without nokaslr' "$(field cmdline | grep -c nokaslr)" 0
+expect 'it comes up' wait_for 90 log_has vm 'debugvm:'
+expect_equal 'without nokaslr' "$(field vm cmdline | grep -c nokaslr)" 0
 gdb_batch -- -batch -ex 'info registers rip'
 expect_status 'ktb gdb attaches to it' 0
 expect_error 'and says that symbols may not fit' 'vm\.kaslr.*start it without --kaslr'
@@ -150,7 +135,7 @@ expect_status 'it is stopped' 0
 # Early in boot: the CPUs wait for the debugger.
 run "$KTB" vm --detach --wait --port auto --memory 512M
 expect_status 'a VM waits at reset' 0
-expect_equal 'and says so' "$(field status)" waiting
+expect_equal 'and says so' "$(field vm status)" waiting
 gdb_batch --break start_kernel -- -batch -ex continue -ex bt
 expect_match 'a breakpoint in start_kernel is hit' 'Breakpoint 1, start_kernel'
 run "$KTB" stop --force

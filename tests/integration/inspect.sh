@@ -10,9 +10,7 @@
 run=/tmp/ktb-inspect.$$
 export XDG_RUNTIME_DIR="$run"
 mkdir -m 700 "$run" || exit 1
-patience=120
 old_source=$(ls /usr/src/linux-source-6.1.tar.xz 2>/dev/null)
-asked=0
 
 at_exit 'rm -rf "$run"'
 at_exit '"$KTB" stop --all --force >/dev/null 2>&1'
@@ -20,42 +18,6 @@ at_exit '"$KTB" stop --all --force >/dev/null 2>&1'
 command -v jq >/dev/null || not_ok 'jq is there' 'these tests take JSON apart with it'
 
 # --- Helpers ------------------------------------------------------------------------------------------------------
-
-console_log()
-{
-	echo "$run/ktb/$1/console.log"
-}
-
-log_has()
-{
-	grep -qe "$2" "$(console_log "$1")"
-}
-
-# detach NAME ARGS...: must work.
-detach()
-{
-	_name=$1
-	shift
-	run "$KTB" vm --detach --port off --name "$_name" --files "$tmp/tasks.sh:/root/tasks.sh" "$@"
-	expect_status "$_name starts" 0
-}
-
-say()
-{
-	printf '%s\r' "$2" | socat -u - "UNIX-CONNECT:$run/ktb/$1/serial.sock" 2>/dev/null
-}
-
-# guest NAME COMMAND: runs it in the guest; sets $stdout to what it prints there.
-guest()
-{
-	asked=$((asked + 1))
-	say "$1" "echo be''gin$asked; $2; echo en''d$asked"
-	if wait_for "$patience" log_has "$1" "^end$asked"; then
-		stdout=$(tr -d '\r' <"$(console_log "$1")" | sed -n "/^begin$asked\$/,/^end$asked\$/p" | sed '1d;$d')
-	else
-		stdout="no answer: $(tail -n 20 "$(console_log "$1")")"
-	fi
-}
 
 # ps NAME OPTION...: rows as JSON, one a line.
 ps()
@@ -85,7 +47,7 @@ own_doings=' (sh|kworker/[^ ]*) '
 
 same_tasks()
 {
-	guest "$1" 'sh /root/tasks.sh'
+	ask "$1" 'sh /root/tasks.sh'
 	printf '%s\n' "$stdout" | sed -n 's/^task //p' | grep -vE "$own_doings" | sort -n >"$tmp/theirs"
 	ps "$1" | jq -r '[.pid, .ppid, .command, .uid, (if .kernel_thread then 1 else 0 end)] | join(" ")' |
 		grep -vE "$own_doings" | sort -n >"$tmp/ours"
@@ -95,7 +57,7 @@ same_tasks()
 # The guest's own log, between marks; its prompt and echo aside.
 same_log()
 {
-	guest "$1" 'dmesg'
+	ask "$1" 'dmesg'
 	printf '%s\n' "$stdout" | sed 's/[[:space:]]*$//' >"$tmp/theirs"
 	"$KTB" dmesg --name "$1" 2>/dev/null | sed 's/[[:space:]]*$//' >"$tmp/ours"
 	diff "$tmp/theirs" "$tmp/ours" >"$tmp/diff" && [ "$(wc -l <"$tmp/ours")" -gt 100 ]
@@ -119,7 +81,7 @@ compare()
 	else
 		not_ok "$1: dmesg shows what dmesg does there" "$(head -n 20 "$tmp/diff")"
 	fi
-	guest "$1" 'sed -n "s/^VmRSS:[^0-9]*\([0-9]*\).*/rss \1/p" /proc/1/status'
+	ask "$1" 'sed -n "s/^VmRSS:[^0-9]*\([0-9]*\).*/rss \1/p" /proc/1/status'
 	theirs=$(printf '%s\n' "$stdout" | sed -n 's/^rss //p')
 	ours=$(ps "$1" | jq -r 'select(.pid == 1) | .rss_bytes / 1024')
 	# Tasks gather up to 64 pages before 6.2 adds them up for /proc.
@@ -130,11 +92,11 @@ compare()
 
 # --- Guests -------------------------------------------------------------------------------------------------------
 
-detach new --memory 512M
-detach kaslr --memory 5G --kaslr
-detach core --memory 256M --kaslr --qemu-arg=-qmp --qemu-arg="unix:$run/qmp,server=on,wait=off"
+detach new --port off --files "$tmp/tasks.sh:/root/tasks.sh" --memory 512M
+detach kaslr --port off --files "$tmp/tasks.sh:/root/tasks.sh" --memory 5G --kaslr
+detach core --port off --files "$tmp/tasks.sh:/root/tasks.sh" --memory 256M --kaslr --qemu-arg=-qmp --qemu-arg="unix:$run/qmp,server=on,wait=off"
 if [ -n "$old_source" ]; then
-	detach old --memory 512M --kaslr --source "$old_source"
+	detach old --port off --files "$tmp/tasks.sh:/root/tasks.sh" --memory 512M --kaslr --source "$old_source"
 else
 	skip 'a kernel 6.1' 'linux-source-6.1 is not installed'
 fi
@@ -151,7 +113,7 @@ expect 'with KASLR it is not' [ "$(slide_of kaslr)" != 0 ]
 
 # --- What tasks do ------------------------------------------------------------------------------------------------
 
-guest new 'sleep 1000 & a=$!; cat /dev/zero >/dev/null & b=$!; sleep 1002 & c=$!; sleep 1; kill -STOP $c; sleep 1'
+ask new 'sleep 1000 & a=$!; cat /dev/zero >/dev/null & b=$!; sleep 1002 & c=$!; sleep 1; kill -STOP $c; sleep 1'
 run "$KTB" ps --name new --long
 expect_match 'one that sleeps, and where' '^ *[0-9]+ +[0-9]+ +[0-9]+ +0 +S .* 0xff[0-9a-f]+ +[a-z_0-9]*nanosleep[a-z_0-9]* +sleep$'
 expect_match 'one that runs' ' R +[01] .* no .* cat$'
@@ -159,7 +121,7 @@ expect_match 'one that is stopped' ' T +[01] .* do_signal_stop +(sh|sleep)$'
 expect_match 'a kernel thread' ' yes +0xff[0-9a-f]+ .* kthreadd$'
 expect_equal 'nothing is said beside it' "$stderr" ''
 expect_equal 'threads: every task has a number of its own' "$(ps new --threads | jq -r .tid | sort | uniq -d)" ''
-guest new 'kill -KILL $a $b $c'
+ask new 'kill -KILL $a $b $c'
 
 # A guest whose tasks come and go while they are read.
 say new 'while [ ! -e /tmp/stop ]; do (:); (:); done &'
@@ -173,14 +135,14 @@ while [ "$i" -lt 40 ]; do
 	i=$((i + 1))
 done
 expect_equal '40 times during a storm of forks, nothing wrong' "$bad" ''
-guest new 'touch /tmp/stop; wait'
+ask new 'touch /tmp/stop; wait'
 
 # --- The log ------------------------------------------------------------------------------------------------------
 
 "$KTB" dmesg -w --name new >"$tmp/follow" 2>"$tmp/follow.err" &
 follow=$!
 at_exit 'kill $follow 2>/dev/null'
-guest new 'printf "<3>bad \033[31mnews\n" >/dev/kmsg; echo "<6>good news" >/dev/kmsg'
+ask new 'printf "<3>bad \033[31mnews\n" >/dev/kmsg; echo "<6>good news" >/dev/kmsg'
 followed()
 {
 	grep -q 'good news' "$tmp/follow"
@@ -203,7 +165,7 @@ runs()
 	"$KTB" list | grep -q "^$1 *running"
 }
 expect 'the guest goes on afterwards' wait_for 5 runs new
-guest new 'echo al""ive'
+ask new 'echo al""ive'
 expect_equal 'it really does' "$stdout" alive
 
 run "$KTB" ps --name new --vmlinux "$("$KTB" list --json | jq -r '.[] | select(.name == "kaslr") | .vmlinux')"
@@ -213,10 +175,10 @@ if [ -n "$old_source" ]; then
 	expect_status 'a vmlinux of another kernel' 1
 	expect_error 'both build IDs' "doesn't match: its build ID is [0-9a-f]{40}.*build ID.*[0-9a-f]{40}"
 fi
-detach held --memory 512M --wait
+detach held --port off --files "$tmp/tasks.sh:/root/tasks.sh" --memory 512M --wait
 run "$KTB" ps --name held
 expect_error 'before the first instruction: says so' 'no task yet|not set up its page tables|not in the guest'
-detach hung --memory 512M --append 'rdinit=/bin/false initcall_debug console=null panic=0'
+detach hung --port off --files "$tmp/tasks.sh:/root/tasks.sh" --memory 512M --append 'rdinit=/bin/false initcall_debug console=null panic=0'
 run "$KTB" dmesg --name nonesuch
 expect_status 'no such VM: status 1' 1
 

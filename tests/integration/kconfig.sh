@@ -65,9 +65,8 @@ refused()
 refused 'a name that is none' "'FAKE-OTHER' is not the name of a kernel option" --kconfig FAKE-OTHER=y
 refused 'an empty value' '--kconfig|has no value' --kconfig FAKE_OTHER=
 printf 'CONFIG_FAKE_OTHER=y\nFAKE_OTHER is on\n' >bad.config
-run "$KTB" build --source "$tmp/fake" --fragment bad.config
-expect_status 'a line that is none is an error' 1
-expect_error 'with its place' "/bad\.config:2: 'FAKE_OTHER is on' is neither"
+refused 'a line that is none, with its place' "/bad\.config:2: 'FAKE_OTHER is on' is neither" --fragment bad.config
+refused 'a string without its end' 'FAKE_OTHER: the string has no closing quote' --kconfig 'FAKE_OTHER="on'
 run "$KTB" build --source "$tmp/fake" --fragment nothing.config
 expect 'a fragment that is not there is an error' [ "$status" != 0 ]
 expect_error 'that names it' '/nothing\.config: No such file'

@@ -10,9 +10,7 @@
 run=/tmp/ktb-read.$$
 export XDG_RUNTIME_DIR="$run" XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}"
 mkdir -m 700 "$run" || exit 1
-patience=120
 old_source=$(ls /usr/src/linux-source-6.1.tar.xz 2>/dev/null)
-asked=0
 
 at_exit 'rm -rf "$run"'
 at_exit '"$KTB" stop --all --force >/dev/null 2>&1'
@@ -22,37 +20,6 @@ for program in jq socat gdb; do
 done
 
 # --- Helpers ------------------------------------------------------------------------------------------------------
-
-log_has()
-{
-	grep -qe "$2" "$run/ktb/$1/console.log"
-}
-
-detach()
-{
-	_name=$1
-	shift
-	run "$KTB" vm --detach --port auto --name "$_name" --memory 512M "$@"
-	expect_status "$_name starts" 0
-}
-
-# guest NAME COMMAND: runs it in the guest; sets $stdout to what it prints there.
-guest()
-{
-	asked=$((asked + 1))
-	printf '%s\r' "echo be''gin$asked; $2; echo en''d$asked" |
-		socat -u - "UNIX-CONNECT:$run/ktb/$1/serial.sock" 2>/dev/null
-	if wait_for "$patience" log_has "$1" "^end$asked"; then
-		stdout=$(tr -d '\r' <"$run/ktb/$1/console.log" | sed -n "/^begin$asked\$/,/^end$asked\$/p" | sed '1d;$d')
-	else
-		stdout='no answer'
-	fi
-}
-
-field()
-{
-	"$KTB" list --json | jq -r ".[] | select(.name == \"$1\") | .$2"
-}
 
 slide_of()
 {
@@ -76,10 +43,10 @@ qmp()
 
 # --- Guests -------------------------------------------------------------------------------------------------------
 
-detach new
-detach kaslr --kaslr --qemu-arg=-qmp --qemu-arg="unix:$run/qmp,server=on,wait=off"
+detach new --port auto --memory 512M
+detach kaslr --port auto --memory 512M --kaslr --qemu-arg=-qmp --qemu-arg="unix:$run/qmp,server=on,wait=off"
 if [ -n "$old_source" ]; then
-	detach old --kaslr --source "$old_source"
+	detach old --port auto --memory 512M --kaslr --source "$old_source"
 else
 	skip 'a kernel 6.1' 'linux-source-6.1 is not installed'
 fi
@@ -92,7 +59,7 @@ expect 'with KASLR the slide is not 0' [ "$(slide_of kaslr)" != 0x0 ]
 
 own_words()
 {
-	guest "$1" 'uname -r; cat /proc/cmdline /proc/version /proc/sys/kernel/pid_max; hostname read-me; echo 7 >/proc/sys/kernel/panic'
+	ask "$1" 'uname -r; cat /proc/cmdline /proc/version /proc/sys/kernel/pid_max; hostname read-me; echo 7 >/proc/sys/kernel/panic'
 	printf '%s\n' "$stdout" >"$tmp/words"
 	expect_equal "$1: the release" "$(value "$1" init_uts_ns.name.release)" "\"$(sed -n 1p "$tmp/words")\""
 	expect_equal "$1: the kernel's command line" "$(value "$1" saved_command_line | sed 's/^0x[0-9a-f]* //')" \
@@ -115,7 +82,7 @@ own_words()
 	run "$KTB" read --name "$1" 'runqueues[cpu 1].nr_running'
 	expect_match "$1: how many tasks want to run" '^\(unsigned int\) [0-9]$'
 	before=$(value "$1" jiffies)
-	guest "$1" 'sleep 0.3' # or else nothing happens there, and nothing counts
+	ask "$1" 'sleep 0.3' # or else nothing happens there, and nothing counts
 	expect "$1: jiffies grows" [ "$(value "$1" jiffies)" -gt "$before" ]
 	expect_equal "$1: an enumeration by name" "$(value "$1" system_state)" SYSTEM_RUNNING
 	expect_equal "$1: a function by name" "$(value "$1" tcp_prot.setsockopt | sed 's/.*0x[0-9a-f]* //')" '<tcp_setsockopt>'
@@ -159,7 +126,7 @@ same_as_gdb()
 	: >"$tmp/ours"
 	slide=$(slide_of "$1")
 	# Per-CPU variables are linked at 0 and don't slide; GDB makes them do so.
-	timeout 200 gdb -nx -batch -iex 'set auto-load off' -ex 'set confirm off' -ex "symbol-file -o $slide $(field "$1" vmlinux)" \
+	plain_gdb -iex 'set auto-load off' -ex 'set confirm off' -ex "symbol-file -o $slide $(field "$1" vmlinux)" \
 		-ex "target remote localhost:$(field "$1" port)" \
 		-ex "shell '$tmp/ask' $1 init_task init_task 5" -ex "source $tmp/compare.gdb" \
 		-ex "shell '$tmp/ask' $1 'runqueues[cpu 1]' '(*(struct rq *)((char *)&runqueues - $slide + __per_cpu_offset[1]))' 2" \

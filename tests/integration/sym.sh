@@ -160,7 +160,7 @@ code()
 	while read -r a; do
 		printf 'info line *0xffffffff%x\n' $((0x${a#ffffffff} - 0x$slide))
 	done <"$tmp/addresses" >"$tmp/script"
-	gdb -nx -batch -iex 'set auto-load off' -x "$tmp/script" "$vmlinux" 2>/dev/null |
+	plain_gdb -iex 'set auto-load off' -x "$tmp/script" "$vmlinux" 2>/dev/null |
 		sed 's/^No line.*/?:?/; s/^Line \([0-9]*\) of "\([^"]*\)".*/\2:\1/; s/.*\///' >"$tmp/theirs"
 	expect_equal "$vm: the lines that GDB finds" "$(diff "$tmp/theirs" "$tmp/ours")" ''
 

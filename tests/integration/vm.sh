@@ -10,10 +10,8 @@
 run="$tmp/run-0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
 export XDG_RUNTIME_DIR="$run"
 mkdir -m 700 "$run"
-patience=120
 vm_args='--memory 512M'
 lines=150000
-asked=0
 
 at_exit '"$KTB" stop --all --force >/dev/null 2>&1'
 
@@ -25,20 +23,6 @@ ktb_vm()
 	"$KTB" vm $vm_args "$@"
 }
 
-# detach NAME ARGS...: must work.
-detach()
-{
-	_name=$1
-	shift
-	run ktb_vm --detach --name "$_name" "$@"
-	expect_status "$_name starts" 0
-}
-
-console_log()
-{
-	echo "$run/ktb/$1/console.log"
-}
-
 # The next ones are called by way of expect and wait_for, too.
 # shellcheck disable=SC2317
 file_has()
@@ -46,23 +30,11 @@ file_has()
 	grep -qe "$2" "$1"
 }
 
-# shellcheck disable=SC2317
-log_has()
-{
-	file_has "$(console_log "$1")" "$2"
-}
-
 # How often: the guest may have said it before.
 # shellcheck disable=SC2317
 log_has_times()
 {
 	[ "$(grep -ce "$3" "$(console_log "$1")")" -ge "$2" ]
-}
-
-# shellcheck disable=SC2317
-is_listed()
-{
-	"$KTB" list 2>/dev/null | grep -q "^$1  *$2"
 }
 
 # shellcheck disable=SC2317
@@ -75,46 +47,6 @@ is_gone()
 has_ended()
 {
 	! kill -0 "$1" 2>/dev/null
-}
-
-# say NAME TEXT: types a line on the VM's console.
-say()
-{
-	printf '%s\r' "$2" | socat -u - "UNIX-CONNECT:$run/ktb/$1/serial.sock" 2>/dev/null ||
-		(cd "$run/ktb/$1" && printf '%s\r' "$2" | socat -u - UNIX-CONNECT:serial.sock)
-}
-
-# await NAME WHAT COMMAND...
-await()
-{
-	_what=$2
-	_vm=$1
-	shift 2
-	if wait_for "$patience" "$@"; then
-		ok "$_what"
-	else
-		not_ok "$_what" "$(tail -n 30 "$(console_log "$_vm")" 2>&1)"
-	fi
-}
-
-# guest NAME COMMAND: runs it in the guest; sets $stdout to what it prints there.
-guest()
-{
-	asked=$((asked + 1))
-	say "$1" "echo be''gin$asked; $2; echo en''d$asked"
-	if wait_for "$patience" log_has "$1" "^end$asked"; then
-		stdout=$(tr -d '\r' <"$(console_log "$1")" | sed -n "/^begin$asked\$/,/^end$asked\$/p" | sed '1d;$d')
-		ran=$2 status=0 stderr=
-	else
-		stdout="no answer: $(tail -n 20 "$(console_log "$1")")"
-	fi
-}
-
-# field NAME MEMBER: of list --json.
-field()
-{
-	"$KTB" list --json | tr -d '\n' | sed 's/}/}\n/g' | grep -E "\"name\": ?\"$1\"" |
-		sed -n "s/.*\"$2\": *\"\{0,1\}\([^\",}]*\).*/\1/p"
 }
 
 qemu_of()
@@ -144,9 +76,9 @@ mkfifo "$tmp/in"
 out_pipe=$!
 exec 9>"$tmp/in"
 
-detach a --port auto 3>"$tmp/inherited"
-detach b --port off --kgdb-wait
-detach deaf --port off
+detach a --memory 512M --port auto 3>"$tmp/inherited"
+detach b --memory 512M --port off --kgdb-wait
+detach deaf --memory 512M --port off
 (
 	ktb_vm --name early --port off --on-panic exit --append 'rdinit=/nonexistent init=/nonexistent' \
 		</dev/null >"$tmp/early" 2>"$tmp/early.err"
@@ -219,11 +151,11 @@ await a 'the shell' log_has a 'debugvm:~# '
 # shellcheck disable=SC2317
 has_address()
 {
-	guest a 'ip addr show eth0'
+	ask a 'ip addr show eth0'
 	matches "$stdout" 'inet 10\.0\.2\.15/'
 }
 await a 'DHCP' has_address
-guest a 'nproc; cat /proc/cmdline'
+ask a 'nproc; cat /proc/cmdline'
 expect_match 'two CPUs' '^2$'
 expect_match 'its parameters' 'console=ttyS0,115200.* nokaslr'
 
@@ -243,7 +175,7 @@ await a 'and on another' wait_for 5 file_has "$tmp/console2" '^first'
 run timeout "$patience" gdb -nx -batch -ex "target remote localhost:$port" -ex 'info registers rip' -ex detach
 expect_match 'GDB attaches' '^rip  *0x'
 expect 'and leaves the VM running' wait_for 10 is_listed a running
-guest a 'echo al""ive'
+ask a 'echo al""ive'
 expect_match 'it really runs' '^alive$'
 # A port scanner must not stop it.
 socat -u OPEN:/dev/null "TCP:127.0.0.1:$port"
@@ -280,7 +212,7 @@ expect 'nothing was run on the host' [ ! -e "$tmp/touched" ]
 # --- A reboot, then a panic ---------------------------------------------------------------------------------------
 
 qemu=$(qemu_of "$pid")
-guest a 'dmesg -n 8'
+ask a 'dmesg -n 8'
 say a reboot
 await a 'a reboot boots again' log_has_times a 2 'Run /init'
 await a 'to a shell' log_has_times a 2 'debugvm:~# '
@@ -361,7 +293,7 @@ ktb_vm --port off --print-command >"$tmp/hand.sh" 2>/dev/null
 ) &
 exec 8>"$tmp/hand.in"
 
-detach held --port auto --wait
+detach held --memory 512M --port auto --wait
 expect 'its CPUs are held' is_listed held waiting
 expect_equal 'it has said nothing' "$(cat "$(console_log held)")" ''
 port=$(field held port)
@@ -372,7 +304,7 @@ run timeout "$patience" gdb -nx -batch -ex "target remote localhost:$port" -ex k
 expect 'kill ends it' wait_for 20 is_gone held
 
 # A stopped guest can't be asked to power off, and is not.
-detach paused --port off --wait
+detach paused --memory 512M --port off --wait
 started=$(date +%s)
 run "$KTB" stop paused
 expect_status 'a VM that is paused is stopped' 0
@@ -430,7 +362,7 @@ expect 'no process holds memory of theirs' wait_for 10 no_ram_is_left
 # --- Signals that come while it ends ----------------------------------------------------------------------------------
 
 # A terminal that is closed hangs up more than once.
-detach storm --port off
+detach storm --memory 512M --port off
 storm_pid=$("$KTB" list --json | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' | tail -n 1)
 storm_tries=0
 while kill -HUP "$storm_pid" 2>/dev/null && [ "$storm_tries" -lt 200000 ]; do

@@ -9,12 +9,6 @@ export XDG_RUNTIME_DIR="$tmp/run"
 mkdir -m 700 "$tmp/run"
 cd "$tmp" || exit 1
 at_exit '"$KTB" stop --all --force >/dev/null 2>&1'
-log=$tmp/run/ktb/boots/console.log
-
-is_up()
-{
-	grep -q 'debugvm:' "$log"
-}
 
 for version in 6.12 6.1; do
 	source=$(ls "/usr/src/linux-source-$version".tar.*)
@@ -22,11 +16,11 @@ for version in 6.12 6.1; do
 	while [ "$i" -lt "${BOOTS:-30}" ]; do
 		i=$((i + 1))
 		run "$KTB" vm --detach --name boots --port off --source "$source"
-		if [ "$status" = 0 ] && wait_for 60 is_up; then
+		if [ "$status" = 0 ] && wait_for 60 log_has boots 'debugvm:'; then
 			ok "$version: boot $i"
 		else
 			not_ok "$version: boot $i" "$(last_run)
-$(tail -n 30 "$log")"
+$(console boots | tail -n 30)"
 		fi
 		"$KTB" stop --force boots >/dev/null 2>&1
 	done

@@ -6,35 +6,12 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
+patience=180
 export XDG_CACHE_HOME="$tmp/cache" XDG_RUNTIME_DIR="$tmp/run" HOME="$tmp/home"
 mkdir -m 700 "$tmp/run" "$tmp/home"
 mkdir "$tmp/kernel" "$tmp/data"
 cd "$tmp" || exit 1
 at_exit '"$KTB" stop --all --force >/dev/null 2>&1'
-
-console()
-{
-	tr -d '\r' <"$tmp/run/ktb/vm/console.log"
-}
-
-console_has()
-{
-	console | grep -qe "$1"
-}
-
-await()
-{
-	if wait_for 180 console_has "$2"; then
-		ok "$1"
-	else
-		not_ok "$1" "$(console | tail -n 30)"
-	fi
-}
-
-say()
-{
-	(cd "$tmp/run/ktb/vm" && printf '%s\r' "$1" | socat -u - UNIX-CONNECT:serial.sock)
-}
 
 package=$(apt-cache depends linux-image-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
 release=${package#linux-image-}
@@ -49,13 +26,13 @@ echo content >data/file
 
 run "$KTB" vm --detach --port auto --kernel "$kernel" --modules kernel --share data
 expect_status 'the kernel runs, without its symbols' 0
-await 'it comes up' 'debugvm:'
-say 'echo release=$(uname -r); modprobe vfat && echo loaded=$(lsmod | grep -c ^vfat); echo data=$(cat /mnt/data/file)'
-await 'it is that kernel' "^release=$release\$"
-await 'modules load from the host' '^loaded=1'
-await 'a folder is shared' '^data=content'
-say 'sleep 3; ifconfig eth0 | grep inet; echo net=$(grep -c nameserver /etc/resolv.conf)'
-await 'the network is up' '^net=[1-9]'
+await_log vm 'it comes up' 'debugvm:'
+say vm 'echo release=$(uname -r); modprobe vfat && echo loaded=$(lsmod | grep -c ^vfat); echo data=$(cat /mnt/data/file)'
+await_log vm 'it is that kernel' "^release=$release\$"
+await_log vm 'modules load from the host' '^loaded=1'
+await_log vm 'a folder is shared' '^data=content'
+say vm 'sleep 3; ifconfig eth0 | grep inet; echo net=$(grep -c nameserver /etc/resolv.conf)'
+await_log vm 'the network is up' '^net=[1-9]'
 run "$KTB" gdb -- -batch
 expect_error 'without symbols ktb gdb says what it needs' '--vmlinux'
 run "$KTB" stop
@@ -64,11 +41,11 @@ expect_status 'it stops' 0
 # The userland of this machine, below an overlay.
 run "$KTB" vm --detach --port off --kernel "$kernel" --modules kernel --root /
 expect_status 'with the root of this machine it runs' 0
-await 'and comes up' 'debugvm:'
-say 'echo shell=$0; touch /etc/ktb-was-here && echo written; modprobe vfat && echo module=$(lsmod | grep -c ^vfat)'
-await 'its shell is that of this machine' 'shell=-\(bash\|sh\)'
-await 'it can write' '^written'
-await 'modules load there as well' '^module=1'
+await_log vm 'and comes up' 'debugvm:'
+say vm 'echo shell=$0; touch /etc/ktb-was-here && echo written; modprobe vfat && echo module=$(lsmod | grep -c ^vfat)'
+await_log vm 'its shell is that of this machine' 'shell=-\(bash\|sh\)'
+await_log vm 'it can write' '^written'
+await_log vm 'modules load there as well' '^module=1'
 expect 'the machine itself is as it was' [ ! -e /etc/ktb-was-here ]
 run "$KTB" stop
 expect_status 'it stops, too' 0
@@ -84,9 +61,9 @@ vmlinux=usr/lib/debug/boot/vmlinux-$release
 run "$KTB" vm --detach --port auto --kernel "$kernel" --modules kernel --vmlinux "$vmlinux"
 expect_status 'with the debug package it runs' 0
 expect_equal 'it lacks nothing that a VM needs' "$(printf '%s\n' "$stderr" | grep warning)" ''
-await 'and comes up with it' 'debugvm:'
-say 'modprobe vfat'
-say 'while sleep 0.2; do /bin/true; done &'
+await_log vm 'and comes up with it' 'debugvm:'
+say vm 'modprobe vfat'
+say vm 'while sleep 0.2; do /bin/true; done &'
 run timeout 300 "$KTB" gdb --break do_fork -- -batch -ex continue -ex 'bt 3' -ex 'print init_task.comm'
 expect_match 'a breakpoint is hit, with its line' 'Breakpoint 1, kernel_clone .* at kernel/fork\.c:[0-9]+'
 expect_match 'types are known' '"swapper'

@@ -59,7 +59,7 @@ static void says_where_garbage_is(void **state)
 	_cleanup_(fragment_set_destroy) struct fragment_set *s = fragment_set_create();
 
 	(void)state;
-	is_error(parse(s, FRAGMENT_USER, "mine.config", "CONFIG_A=y\nCONFIG_B=true\n"), ERR_BAD_DATA,
+	is_error(parse(s, FRAGMENT_USER, "mine.config", "CONFIG_A=y\nCONFIG_B=true\n"), ERR_USAGE,
 		 "mine.config:2: 'true' is neither y, m or n, nor a number, nor a string in double quotes");
 }
 
@@ -124,7 +124,7 @@ static void knows_kinds_without_quotes(void **state)
 	is_request(s, "C", "C=5", "ktb.conf:3");
 	is_error(fragment_set_add(s, FRAGMENT_CONFIG, "A B", "y", "ktb.conf", 4), ERR_USAGE,
 		 "'A B' is not the name of a kernel option");
-	is_error(fragment_set_add(s, FRAGMENT_CONFIG, "D", "\"x", "ktb.conf", 5), ERR_BAD_DATA,
+	is_error(fragment_set_add(s, FRAGMENT_CONFIG, "D", "\"x", "ktb.conf", 5), ERR_USAGE,
 		 "D: the string has no closing quote");
 	is_error(fragment_set_add(s, FRAGMENT_CONFIG, "D", "x\nCONFIG_E=y", "ktb.conf", 6), ERR_USAGE,
 		 "the value of D has more than one line");

@@ -172,6 +172,7 @@ static void reads_the_open_it_writes(void **state)
 	assert_int_equal(got.out_credit, 5);
 	assert_int_equal(got.err_credit, 6);
 	assert_string_equal(got.strings, "/tmp");
+	assert_int_equal(got.strings_len, sizeof(strings));
 	/* One string less than promised, or one that doesn't end. */
 	f.length--;
 	assert_false(frame_get_open(&f, &got));
