@@ -166,20 +166,19 @@ static void look_at(struct builder *b, Dwarf_Die *die)
 	add(b, &f);
 }
 
-static struct err *walk(struct builder *b, Dwarf *dwarf, const char *path)
+static struct err *walk(struct builder *b, const struct dwarf_file *file, const char *path)
 {
-	Dwarf_CU *cu = NULL;
+	struct dwarf_walk w = { .file = file };
 	Dwarf_Die unit, die;
-	int result;
 
-	while ((result = dwarf_get_units(dwarf, cu, &cu, NULL, NULL, &unit, NULL)) == 0) {
+	while (dwarf_walk_next(&w, &unit)) {
 		if (dwarf_child(&unit, &die) != 0)
 			continue;
 		do
 			look_at(b, &die);
 		while (dwarf_siblingof(&die, &die) == 0);
 	}
-	return result < 0 ? dwarf_file_error(path) : NULL;
+	return w.damaged ? dwarf_file_error(path) : NULL;
 }
 
 /* --- What only the symbol table knows --- */
@@ -274,7 +273,7 @@ struct err *names_build(const char *path, struct names **ret)
 	struct err *e;
 
 	TRY(dwarf_file_open(&file, path));
-	e = walk(&b, file.dwarf, path);
+	e = walk(&b, &file, path);
 	if (!e)
 		e = read_symbols(&b, path);
 	if (!e)
