@@ -13,7 +13,7 @@
 
 enum { FILE_MAX = 1 << 29 };
 
-static const char magic[16] = "ktb names 1\n";
+static const char magic[16] = "ktb names 2\n";
 
 struct head {
 	char magic[sizeof(magic)];
