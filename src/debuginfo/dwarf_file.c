@@ -1,7 +1,9 @@
 #include "debuginfo/dwarf_file.h"
 
+#include <elfutils/libdwelf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <gelf.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -74,16 +76,39 @@ struct module_file {
 	size_t n;
 };
 
+/*
+ * The script that links modules leaves some sections with an address other than 0, such as .data of 6.12. It means nothing,
+ * but libdwfl then asks nobody where the section is.
+ */
+static void forget_addresses(Elf *elf)
+{
+	for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section));) {
+		GElf_Shdr header;
+
+		if (!gelf_getshdr(section, &header) || !header.sh_addr)
+			continue;
+		header.sh_addr = 0;
+		gelf_update_shdr(section, &header);
+	}
+}
+
+/* Compressed ones too. */
 static int find_elf(Dwfl_Module *module, void **user, const char *name, Dwarf_Addr base, char **ret_name, Elf **ret)
 {
 	const struct module_file *m = *user;
+	_cleanup_(close) int fd = -1;
 
 	(void)module;
 	(void)name;
 	(void)base;
+	fd = open(m->path, O_RDONLY | O_CLOEXEC);
+	elf_version(EV_CURRENT);
+	*ret = fd < 0 ? NULL : dwelf_elf_begin(fd);
+	if (!*ret)
+		return -1;
 	*ret_name = xstrdup(m->path);
-	*ret = NULL;
-	return open(m->path, O_RDONLY | O_CLOEXEC);
+	forget_addresses(*ret);
+	return steal_fd(&fd);
 }
 
 /* Debug information that is elsewhere is not searched for. */

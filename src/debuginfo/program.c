@@ -170,12 +170,10 @@ struct symbols *program_object_symbols(struct program_object *o)
 
 static struct err *open_module(struct program_object *o)
 {
-	const struct symbols *symbols = program_object_symbols(o);
-
-	if (!symbols)
-		return err_create(ERR_BAD_DATA, "%s can't be read", o->path);
+	if (!o->symbols)
+		TRY(symbols_open_module(o->path, o->places, o->places_n, &o->symbols));
 	TRY(dwarf_file_open_module(&o->file, o->path, o->places, o->places_n));
-	return names_build_from(&o->file, symbols, o->path, &o->names);
+	return names_build_from(&o->file, o->symbols, o->path, &o->names);
 }
 
 bool program_object_open(struct program_object *o)
@@ -184,7 +182,7 @@ bool program_object_open(struct program_object *o)
 
 	if (o->tried || !o->path || !o->module)
 		return o->names;
-	o->tried = true;
+	o->tried = o->symbols_tried = true;
 	e = open_module(o);
 	if (e)
 		log_warn("module %s: %s; its variables and types are not known", o->module, err_message(e));

@@ -146,8 +146,8 @@ static inline struct err *read_program_make(const char *folder, const char *debu
 static inline struct err *read_module_make(const char *folder, const char *debug)
 {
 	const char *cc = getenv("CC");
-	const char *const argv[] = { cc ? cc : "cc", debug,       "-O1",       "-w",       "-fno-pic", "-mcmodel=kernel",
-				     "-c",           "-fno-common", "-o", "module.ko", "module.c", NULL };
+	const char *const argv[] = { cc ? cc : "cc", debug,         "-O1", "-w",        "-fno-pic", "-mcmodel=kernel",
+				     "-c",           "-fno-common", "-o",  "module.ko", "module.c", NULL };
 
 	TRY(write_text(folder, "module.c", read_module_source));
 	return process_run(argv, folder, NULL, NULL);
