@@ -252,6 +252,7 @@ const struct command command_read = {
 		    "  ktb read init_task.comm\n"
 		    "  ktb read 'runqueues[cpu 1].nr_running'\n"
 		    "  ktb read 'init_task.parent->comm'\n"
+		    "  ktb read __lru_add_drain_all::lru_drain_gen\n"
 		    "  ktb read --depth 1 init_task\n"
 		    "  ktb read '&init_task.tasks' --type 'struct list_head'\n"
 		    "  ktb read --json init_uts_ns.name",
