@@ -296,6 +296,17 @@ for delay in 0.01 0.03 0.05 0.1 0.15 0.2; do
 		only_core || not_ok "after $delay s: nothing is left" "$(ls "$tmp")"
 	done
 done
+# Killed, it can't clean up.
+killed=0
+for delay in 0.02 0.05 0.1 0.2; do
+	for option in --quiet --compress; do
+		rm -f "$core"
+		run timeout -s KILL "$delay" "$KTB" dump --name big "$option" "$core"
+		[ -e "$core" ] || killed=$((killed + 1))
+		only_core || not_ok "killed after $delay s: nothing is left" "$(ls "$tmp")"
+	done
+done
+expect 'some were killed' [ "$killed" -gt 0 ]
 expect 'some were interrupted' [ "$interrupted" -gt 0 ]
 expect 'the guest goes on' wait_for 20 has_status big running
 dump big --compress
