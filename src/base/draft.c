@@ -73,6 +73,9 @@ struct err *draft_open(const char *path, struct draft *ret)
 	_cleanup_(free) char *folder = folder_of(path);
 	int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
+	/* With a name it would not be otherwise. */
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == EROFS))
+		return err_os(errno, "create %s", path);
 	if (fd < 0)
 		return draft_open_named(path, ret);
 	*ret = (struct draft){ xstrdup(path), NULL, fd };
