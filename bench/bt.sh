@@ -10,20 +10,8 @@ export XDG_RUNTIME_DIR="$scratch"
 gcc -O2 -static -pthread -o "$scratch/tasks" "$bench_dir/tasks.c" || exit 3
 "$KTB" vm -q --detach --name bench --port off --memory 2G --append quiet --files "$scratch/tasks:/root/tasks" "$@" || exit 1
 trap '"$KTB" stop -q --force bench; rm -rf "$scratch"' EXIT
-log=$scratch/ktb/bench/console.log
-
-wait_log()
-{
-	n=0
-	until grep -q "$1" "$log"; do
-		n=$((n + 1))
-		[ "$n" -lt 600 ] || { echo "the guest doesn't get on:" >&2; tail -n 5 "$log" >&2; exit 1; }
-		sleep 0.5
-	done
-}
-
 wait_log 'debugvm:~# '
-printf '/root/tasks 960 0 &\r' | socat -u - "UNIX-CONNECT:$scratch/ktb/bench/serial.sock"
+say '/root/tasks 960 0 &'
 wait_log 'tasks are up'
 
 "$KTB" bt -q --all --name bench >"$scratch/stacks"

@@ -102,6 +102,29 @@ ratio()
 	}'
 }
 
+# wait_log TEXT [TIMES [NAME]]: until the guest has said it so often.
+wait_log()
+{
+	n=0
+	log=$XDG_RUNTIME_DIR/ktb/${3:-bench}/console.log
+	until [ "$(grep -c "$1" "$log")" -ge "${2:-1}" ]; do
+		n=$((n + 1))
+		[ "$n" -lt 600 ] || { echo "the guest doesn't get on:" >&2; tail -n 5 "$log" >&2; exit 1; }
+		sleep 0.5
+	done
+}
+
+# say COMMAND [NAME]: types it into the guest's shell.
+say() { printf '%s\r' "$1" | socat -u - "UNIX-CONNECT:$XDG_RUNTIME_DIR/ktb/${2:-bench}/serial.sock"; }
+
+# amount TITLE TARGET VALUE UNIT: a row for what is no time.
+amount()
+{
+	awk -v t="$1" -v target="$2" -v a="$3" -v unit="$4" 'BEGIN {
+		printf "%-58s %8.1f %-2s %11s %7s  <= %-5s %s\n", t, a, unit, "", "", target, a <= target ? "met" : "MISSED"
+	}'
+}
+
 # absolute TITLE TARGET FILE: a row for a time that stands alone.
 absolute()
 {

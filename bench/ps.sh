@@ -15,21 +15,6 @@ json=$("$KTB" list --json)
 port=$(printf '%s' "$json" | sed -n 's/.*"port": \([0-9]*\).*/\1/p')
 vmlinux=$(printf '%s' "$json" | sed -n 's/.*"vmlinux": "\(.*\)".*/\1/p')
 scripts=${vmlinux%/*}/vmlinux-gdb.py
-log=$scratch/ktb/bench/console.log
-
-# wait_log TEXT TIMES
-wait_log()
-{
-	n=0
-	until [ "$(grep -c "$1" "$log")" -ge "$2" ]; do
-		n=$((n + 1))
-		[ "$n" -lt 600 ] || { echo "the guest doesn't get on:" >&2; tail -n 5 "$log" >&2; exit 1; }
-		sleep 0.5
-	done
-}
-
-say() { printf '%s\r' "$1" | socat -u - "UNIX-CONNECT:$scratch/ktb/bench/serial.sock"; }
-
 # tasks PROCESSES THREADS: more of them.
 made=0
 tasks()

@@ -1,17 +1,14 @@
 #include "base/buildid.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <gelf.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/elf_file.h"
 #include "base/util.h"
 
 /* Notes are small; whatever claims more is broken, and is not read. */
 enum { NOTES_MAX = 1 << 20, BUILD_ID_MAX = 64 };
-
-DEFINE_CLEANUP(Elf *, elf_end);
 
 static char *hex(const unsigned char *bytes, size_t n)
 {
@@ -81,19 +78,6 @@ static char *find_in_sections(Elf *elf)
 	return id;
 }
 
-/* Not mapped: a file that somebody shortens meanwhile would end the program. */
-static struct err *open_elf(const char *path, int *ret_fd, Elf **ret)
-{
-	*ret_fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (*ret_fd < 0)
-		return err_os(errno, "open %s", path);
-	elf_version(EV_CURRENT);
-	*ret = elf_begin(*ret_fd, ELF_C_READ, NULL);
-	if (!*ret || elf_kind(*ret) != ELF_K_ELF)
-		return err_create(ERR_BAD_DATA, "%s is not an ELF file", path);
-	return NULL;
-}
-
 struct err *build_id_read(const char *path, char **ret)
 {
 	_cleanup_(close) int fd = -1;
@@ -101,7 +85,7 @@ struct err *build_id_read(const char *path, char **ret)
 	uint64_t address;
 	char *id;
 
-	TRY(open_elf(path, &fd, &elf));
+	TRY(elf_file_open(path, &fd, &elf));
 	id = find_in_segments(elf, &address);
 	if (!id)
 		id = find_in_sections(elf);
@@ -118,7 +102,7 @@ struct err *build_id_locate(const char *path, uint64_t *ret_address, uint32_t *r
 	_cleanup_(free) char *id = NULL;
 	uint64_t address;
 
-	TRY(open_elf(path, &fd, &elf));
+	TRY(elf_file_open(path, &fd, &elf));
 	id = find_in_segments(elf, &address);
 	if (!id)
 		return err_create(ERR_NOT_FOUND, "%s has no build ID", path);
@@ -133,7 +117,7 @@ struct err *build_id_segment(const char *path, uint64_t *ret_address, size_t *re
 	_cleanup_(elf_end) Elf *elf = NULL;
 	size_t n;
 
-	TRY(open_elf(path, &fd, &elf));
+	TRY(elf_file_open(path, &fd, &elf));
 	if (elf_getphdrnum(elf, &n) != 0)
 		return err_create(ERR_BAD_DATA, "%s is not an ELF file", path);
 	for (size_t i = 0; i < n; i++) {

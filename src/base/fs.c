@@ -117,6 +117,11 @@ static struct err *write_beside(const char *path, const void *data, size_t len, 
 	return e;
 }
 
+bool is_temporary(const char *suffix)
+{
+	return skip_prefix(suffix, TEMPORARY_MARK) && strlen(suffix) == strlen(TEMPORARY_MARK "XXXXXX");
+}
+
 void sweep_temporary_files(const char *folder)
 {
 	_cleanup_(closedir) DIR *dir = opendir(folder);
@@ -124,7 +129,7 @@ void sweep_temporary_files(const char *folder)
 	for (struct dirent *d; dir && (d = readdir(dir));) {
 		const char *mark = strstr(d->d_name, TEMPORARY_MARK);
 
-		if (mark && strlen(mark) == strlen(TEMPORARY_MARK "XXXXXX"))
+		if (mark && is_temporary(mark))
 			unlinkat(dirfd(dir), d->d_name, 0);
 	}
 }

@@ -31,6 +31,9 @@ struct err *temporary_create(const char *path, char **ret_name, int *ret_fd) err
 /* Waits until it is on the disk. What is at path already is replaced, or else ERR_OS with EEXIST. */
 struct err *temporary_publish(const char *name, int fd, const char *path, bool replace) err_must_check;
 
+/* Whether that is what such a file's name has behind the path. */
+bool is_temporary(const char *suffix);
+
 /* Removes the temporary files in a folder that killed writers left behind. Call it where nobody else writes. */
 void sweep_temporary_files(const char *folder);
 

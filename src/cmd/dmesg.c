@@ -34,13 +34,15 @@ static void add_row(struct rows *rows, const struct dmesg *d, const struct dmesg
 }
 
 /* Each line of the record as the kernel's console has it. Tabs are harmless. */
-static void add_lines(struct buf *out, const struct dmesg *d, const struct dmesg_record *r)
+static void add_lines(struct buf *out, const struct dmesg *d, const struct dmesg_record *r, bool decode)
 {
 	const char *at = buf_str(&d->text) + r->text, *end = at + r->text_len;
 
 	for (;;) {
 		const char *newline = memchr(at, '\n', (size_t)(end - at)), *line_end = newline ? newline : end;
 
+		if (decode)
+			buf_printf(out, "%-6s:%-6s: ", dmesg_facility_name(r->facility), dmesg_level_name(r->level));
 		buf_printf(out, "[%5" PRIu64 ".%06" PRIu64 "] ", r->time / NSEC_PER_SEC, r->time % NSEC_PER_SEC / 1000);
 		while (at < line_end) {
 			const char *tab = memchr(at, '\t', (size_t)(line_end - at)), *stop = tab ? tab : line_end;
@@ -58,7 +60,7 @@ static void add_lines(struct buf *out, const struct dmesg *d, const struct dmesg
 }
 
 struct output {
-	bool json, follow;
+	bool json, follow, decode;
 	unsigned int level; /* the least urgent one that is shown */
 };
 
@@ -75,7 +77,7 @@ static struct err *show(const struct output *o, const struct dmesg *d)
 		if (rows)
 			add_row(rows, d, r);
 		else
-			add_lines(&text, d, r);
+			add_lines(&text, d, r, o->decode);
 	}
 	if (d->lost)
 		log_warn("messages lost: %zu (overwritten before they were read, or damaged)", d->lost);
@@ -146,7 +148,9 @@ static struct err *parse_level(struct config *cfg, unsigned int *ret)
 static struct err *cmd_dmesg(struct config *cfg, const struct strv *positional, const struct strv *rest,
 			     int *ret_status)
 {
-	struct output o = { .json = config_bool(cfg, OPT_OUTPUT_JSON), .follow = config_bool(cfg, OPT_INSPECT_FOLLOW) };
+	struct output o = { .json = config_bool(cfg, OPT_OUTPUT_JSON),
+			    .follow = config_bool(cfg, OPT_INSPECT_FOLLOW),
+			    .decode = config_bool(cfg, OPT_INSPECT_DECODE) };
 	_cleanup_(inspect_deinit) struct inspect in = INSPECT_INIT;
 	_cleanup_(dmesg_deinit) struct dmesg d = DMESG_INIT;
 
@@ -178,6 +182,7 @@ const struct command command_dmesg = {
 		"shown as \\xNN.",
 	.examples = "  ktb dmesg\n"
 		    "  ktb dmesg -l warn     # warnings and worse\n"
+		    "  ktb dmesg -x          # with their levels\n"
 		    "  ktb dmesg -w          # what comes, as it comes",
 	.run = cmd_dmesg,
 };

@@ -1,6 +1,6 @@
 /*
  * Theory of operation. The guest is held, by a connection to its supervisor that ends with us however we end, so a dump is of
- * one instant and the guest goes on whatever happens here. The file is a temporary one beside its place until all is in it.
+ * one instant and the guest goes on whatever happens here. The file appears in its place when all is in it.
  * SIGINT and the like are blocked meanwhile and looked at now and then: what is to be cleaned up is cleaned up as after any
  * error, and then the signal has its usual effect.
  *
@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "base/draft.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/progress.h"
@@ -50,8 +51,7 @@ struct dump {
 	const char *path;
 	bool replace;
 	struct inspect in;
-	char *temporary; /* NULL: there is none, or it has its name by now */
-	int fd;
+	struct draft file;
 	struct progress progress;
 	uint64_t asked_ns; /* when QEMU was last asked how far it is */
 	unsigned int vcpus;
@@ -60,17 +60,14 @@ struct dump {
 
 #define DUMP_INIT                                                                                                      \
 	{                                                                                                              \
-		.in = INSPECT_INIT, .fd = -1                                                                           \
+		.in = INSPECT_INIT, .file = DRAFT_INIT                                                                 \
 	}
 
 static void dump_deinit(struct dump *d)
 {
 	progress_clear(&d->progress);
 	inspect_deinit(&d->in);
-	closep(&d->fd);
-	if (d->temporary)
-		unlink(d->temporary);
-	free(d->temporary);
+	draft_deinit(&d->file);
 }
 DEFINE_CLEANUP_STORAGE(struct dump, dump_deinit);
 
@@ -243,10 +240,10 @@ static struct err *write_elf(struct dump *d)
 	plan(d, notes.len, &layout);
 	vmcore_put_headers(&layout, notes.len, &head);
 	buf_append(&head, buf_str(&notes), notes.len);
-	if (ftruncate(d->fd, (off_t)layout.end) < 0)
+	if (ftruncate(d->file.fd, (off_t)layout.end) < 0)
 		return err_os(errno, "make a file of %" PRIu64 " MB", layout.end / MIB);
-	TRY(write_all(d->fd, head.data, head.len));
-	TRY(vmcore_copy_memory(d->in.mem, d->fd, layout.data, on_copy, d, &written));
+	TRY(write_all(d->file.fd, head.data, head.len));
+	TRY(vmcore_copy_memory(d->in.mem, d->file.fd, layout.data, on_copy, d, &written));
 	log_debug("%zu segments, %" PRIu64 " of %" PRIu64 " bytes of memory are not empty", layout.n, written,
 		  d->in.vm->memory);
 	return NULL;
@@ -301,7 +298,7 @@ static struct err *put_names(struct dump *d)
 	    !vmcoreinfo_number(buf_str(&text), text.len, "OFFSET(uts_namespace.name)", 10, &offset) ||
 	    !mem_try_read(d->in.mem, address + offset, names, sizeof(names)))
 		return NULL;
-	if (pwrite(d->fd, names, sizeof(names), HEADER_UTSNAME) != (ssize_t)sizeof(names))
+	if (pwrite(d->file.fd, names, sizeof(names), HEADER_UTSNAME) != (ssize_t)sizeof(names))
 		return err_os(errno, "write its header");
 	return NULL;
 }
@@ -336,17 +333,18 @@ static struct err *put_pids(struct dump *d)
 	size_t pid_at;
 	uint32_t cpu = 0;
 
-	if (pread(d->fd, &where, sizeof(where), SUB_HEADER_NOTES) != (ssize_t)sizeof(where) || where.size > NOTES_MAX)
+	if (pread(d->file.fd, &where, sizeof(where), SUB_HEADER_NOTES) != (ssize_t)sizeof(where) ||
+	    where.size > NOTES_MAX)
 		return NULL;
 	notes = xmalloc((size_t)where.size);
-	if (pread(d->fd, notes, (size_t)where.size, (off_t)where.offset) != (ssize_t)where.size)
+	if (pread(d->file.fd, notes, (size_t)where.size, (off_t)where.offset) != (ssize_t)where.size)
 		return NULL;
 	for (size_t at = 0, n; (n = parse_note(notes + at, (size_t)where.size - at, &pid_at)); at += n) {
 		uint32_t pid = note_pid(d, cpu);
 
 		if (!pid_at)
 			continue;
-		if (pwrite(d->fd, &pid, sizeof(pid), (off_t)(where.offset + at + pid_at)) != (ssize_t)sizeof(pid))
+		if (pwrite(d->file.fd, &pid, sizeof(pid), (off_t)(where.offset + at + pid_at)) != (ssize_t)sizeof(pid))
 			return err_os(errno, "write its notes");
 		cpu++;
 	}
@@ -357,7 +355,8 @@ static struct err *put_pids(struct dump *d)
 static void look_at_result(struct dump *d)
 {
 	_cleanup_(mem_destroy) struct mem *m = NULL;
-	struct err *e = mem_open_core(d->temporary, &m);
+	_cleanup_(free) char *path = draft_where(&d->file);
+	struct err *e = mem_open_core(path, &m);
 
 	d->vmcoreinfo = m && mem_core_vmcoreinfo(m);
 	if (e)
@@ -375,7 +374,7 @@ static struct err *write_compressed(struct dump *d)
 	struct err *e;
 
 	TRY(control_dump(d->in.sock, &from));
-	e = flattened_unfold(from, d->fd, on_wait, d);
+	e = flattened_unfold(from, d->file.fd, on_wait, d);
 	if (e)
 		return explain(d, e);
 	d->vcpus = d->in.vm->cpus;
@@ -439,16 +438,14 @@ static struct err *show(struct config *cfg, const struct dump *d, const struct s
 /* The guest goes on as soon as its memory has been copied. */
 static struct err *write_dump(struct config *cfg, struct dump *d, bool compressed)
 {
-	TRY(temporary_create(d->path, &d->temporary, &d->fd));
+	TRY(draft_open(d->path, &d->file));
 	TRY(hold_guest(cfg, d));
 	TRY(err_wrap(compressed ? write_compressed(d) : write_elf(d), "write %s", d->path));
 	closep(&d->in.sock);
 	d->in.sock = -1;
 	progress_clear(&d->progress);
 	TRY(check_signals(d));
-	TRY(temporary_publish(d->temporary, d->fd, d->path, d->replace));
-	free(steal(&d->temporary));
-	return NULL;
+	return draft_publish(&d->file, d->replace);
 }
 
 static struct err *cmd_dump(struct config *cfg, const struct strv *positional, const struct strv *rest, int *ret_status)
@@ -467,7 +464,7 @@ static struct err *cmd_dump(struct config *cfg, const struct strv *positional, c
 	progress_init(&d.progress);
 	TRY(check_target(&d));
 	TRY(write_dump(cfg, &d, compressed));
-	if (fstat(d.fd, &st) < 0)
+	if (fstat(d.file.fd, &st) < 0)
 		return err_os(errno, "look at %s", d.path);
 	TRY(show(cfg, &d, &st, compressed));
 	say_how_to_open(&d, compressed);

@@ -160,10 +160,20 @@ struct err *inspect_open_code(const struct inspect *in, struct symbolizer **ret)
 	return symbolizer_create(in->vmlinux, kernel_slide(in->kernel), ret);
 }
 
+/* Not in a ktb.conf. */
+static bool is_said_here(struct config *cfg, enum option_id id)
+{
+	const char *origin = config_origin(cfg, id);
+
+	return origin && streq(origin, "command line");
+}
+
 static struct err *open_all(struct config *cfg, struct inspect *in)
 {
 	const char *core = config_string(cfg, OPT_INSPECT_CORE);
 
+	if (core && is_said_here(cfg, OPT_INSPECT_CORE) && is_said_here(cfg, OPT_VM_NAME))
+		return err_create(ERR_USAGE, "--core names a core file, and --name a VM: which of them is meant?");
 	TRY(core ? open_core(core, in) : open_vm(cfg, in));
 	return inspect_identify(cfg, in);
 }

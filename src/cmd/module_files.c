@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/paths.h"
+#include "kernel/vmcoreinfo.h"
 
 enum { DEPTH_MAX = 16, FILES_MAX = 1 << 16, ORDER_MAX = 16 << 20 };
 
@@ -22,6 +23,18 @@ void module_file_deinit(struct module_file *f)
 	free(f->build_id);
 }
 
+/* Distributions compress modules, and may keep their debug information apart. */
+static const char *const suffixes[] = { ".ko", ".ko.debug", ".ko.xz", ".ko.zst", ".ko.gz" };
+
+static bool is_module(const char *path)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+		if (has_suffix(path, suffixes[i]))
+			return true;
+	}
+	return false;
+}
+
 /* The kernel takes - in a file's name for _. */
 static bool is_named(const char *path, const char *module)
 {
@@ -31,7 +44,11 @@ static bool is_named(const char *path, const char *module)
 		if (*name != *module && !(*name == '-' && *module == '_'))
 			return false;
 	}
-	return streq(name, ".ko");
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+		if (streq(name, suffixes[i]))
+			return true;
+	}
+	return false;
 }
 
 /* --- Where they can be --- */
@@ -46,7 +63,7 @@ static void search(struct module_files *files, const char *folder, unsigned int 
 		/* No links: there are some that lead to all of the source. */
 		if (path && d->d_type == DT_DIR)
 			search(files, path, depth + 1);
-		else if (path && has_suffix(path, ".ko"))
+		else if (path && is_module(path))
 			strv_take(&files->paths, steal(&path));
 	}
 }
@@ -85,10 +102,24 @@ static void search_build(struct module_files *files, const struct inspect *in)
 		read_order(files, beside);
 }
 
+/* What a core's kernel calls itself. NULL: it doesn't say. */
+static char *release_of_core(const struct inspect *in)
+{
+	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
+	const char *release = NULL;
+	size_t n;
+
+	if (kernel_vmcoreinfo(in->kernel, &text))
+		release = vmcoreinfo_find(buf_str(&text), text.len, "OSRELEASE", &n);
+	return release ? xstrndup(release, n) : NULL;
+}
+
 /* Where packages put those of a release, and their debug information. */
-static void search_system(struct module_files *files, const char *release)
+static void search_system(struct module_files *files, const struct inspect *in)
 {
 	static const char *const folders[] = { "/usr/lib/debug/lib/modules", "/lib/modules" };
+	_cleanup_(free) char *of_core = in->vm ? NULL : release_of_core(in);
+	const char *release = in->vm ? in->vm->release : of_core;
 
 	if (!release || !*release || *release == '.' || strchr(release, '/'))
 		return;
@@ -124,8 +155,8 @@ struct err *module_files_open(const struct config *cfg, const struct inspect *in
 	search_build(files, in);
 	if (in->vm && in->vm->modules)
 		search(files, in->vm->modules, 0);
-	if (in->vm && !in->vm->build_dir)
-		search_system(files, in->vm->release);
+	if (!in->vm || !in->vm->build_dir)
+		search_system(files, in);
 	search_cache(files);
 	*ret = steal(&files);
 	return NULL;

@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "base/rows.h"
-#include "cmd/inspect.h"
+#include "cmd/module_files.h"
 #include "kernel/percpu.h"
 #include "kernel/shown.h"
 
@@ -156,11 +156,67 @@ static struct err *answer(const struct value_context *c, const struct question *
 	return emit(rows, &text);
 }
 
+/* --- */
+
+struct reading {
+	struct config *cfg;
+	struct inspect in;
+	struct program *program;
+};
+
+static void reading_deinit(struct reading *r)
+{
+	program_destroy(r->program);
+	inspect_deinit(&r->in);
+}
+DEFINE_CLEANUP_STORAGE(struct reading, reading_deinit);
+
+static void add_module(struct program *p, const struct module_files *files, const struct module *m)
+{
+	_cleanup_(module_file_deinit) struct module_file file = { .state = MODULE_FILE_NONE };
+
+	module_files_find(files, m, &file);
+	program_add_module(p, &(struct program_module){
+				      .name = m->name,
+				      .path = file.state == MODULE_FILE_OTHER ? NULL : file.path,
+				      .sections = m->sections,
+				      .sections_n = m->sections_n,
+				      .percpu = m->percpu,
+				      .percpu_size = m->percpu_size,
+			      });
+}
+
+/* Called when something is not in vmlinux: most of what is asked for is. */
+static void add_modules(struct program *p, void *user)
+{
+	_cleanup_(module_list_deinit) struct module_list list = MODULE_LIST_INIT;
+	_cleanup_(module_files_destroy) struct module_files *files = NULL;
+	struct reading *r = user;
+	struct err *e = module_files_read(r->cfg, &r->in, &list, &files);
+
+	if (e)
+		log_warn("%s; variables of modules are not known", err_message(e));
+	for (size_t i = 0; !e && i < list.n; i++)
+		add_module(p, files, &list.modules[i]);
+	err_ignore(e);
+}
+
+static struct err *reading_open(struct reading *r)
+{
+	TRY(inspect_open(r->cfg, &r->in));
+	if (!r->in.vmlinux)
+		return err_create(ERR_NOT_FOUND,
+				  "no vmlinux is known for the kernel with the build ID %s; name it by --vmlinux",
+				  r->in.build_id);
+	TRY(program_open(r->in.vmlinux, r->in.build_id, &r->program));
+	program_set_modules(r->program, add_modules, r);
+	return NULL;
+}
+
 static struct err *cmd_read(struct config *cfg, const struct strv *positional, const struct strv *rest, int *ret_status)
 {
 	_cleanup_(question_deinit) struct question q = { 0 };
-	_cleanup_(inspect_deinit) struct inspect in = INSPECT_INIT;
-	_cleanup_(program_destroy) struct program *program = NULL;
+	_cleanup_(reading_deinit) struct reading r = { .cfg = cfg, .in = INSPECT_INIT };
 	_cleanup_(strv_deinit) struct strv notes = STRV_INIT;
 	struct value_context c = { .notes = &notes };
 	struct err *e;
@@ -168,14 +224,9 @@ static struct err *cmd_read(struct config *cfg, const struct strv *positional, c
 	(void)rest;
 	(void)ret_status;
 	TRY(parse(cfg, positional, &q));
-	TRY(inspect_open(cfg, &in));
-	if (!in.vmlinux)
-		return err_create(ERR_NOT_FOUND,
-				  "no vmlinux is known for the kernel with the build ID %s; name it by --vmlinux",
-				  in.build_id);
-	TRY(program_open(in.vmlinux, in.build_id, &program));
-	c.kernel = in.kernel;
-	c.program = program;
+	TRY(reading_open(&r));
+	c.kernel = r.in.kernel;
+	c.program = r.program;
 	e = answer(&c, &q, config_bool(cfg, OPT_OUTPUT_JSON));
 	for (size_t i = 0; i < notes.n; i++)
 		log_warn("%s", notes.v[i]);
@@ -190,8 +241,10 @@ const struct command command_read = {
 	.description = "EXPR is a variable and a path from it: .MEMBER, ->MEMBER, [INDEX], *EXPR, &EXPR,\n"
 		       "(TYPE)EXPR. A . goes through pointers as -> does, whose > a shell would take for itself.\n"
 		       "A per-CPU variable is shown of every CPU, or with [cpu N] of one; [cpu N] also follows a\n"
-		       "pointer to per-CPU data. Of several variables of one name 'FILE'::NAME says which. An\n"
-		       "address alone needs --type. Modules' variables are not known.\n"
+		       "pointer to per-CPU data. Of several variables of one name 'FILE'::NAME says which,\n"
+		       "FUNCTION::NAME is a static variable of a function, and MODULE::NAME one of a module,\n"
+		       "which is also found without it if the kernel itself has none of that name. An address\n"
+		       "alone needs --type.\n"
 		       "\n"
 		       "In JSON pointers are text in hexadecimal; what is deeper than --depth or can't be read is\n"
 		       "null, and \"complete\" is false then.",
@@ -199,6 +252,7 @@ const struct command command_read = {
 		    "  ktb read init_task.comm\n"
 		    "  ktb read 'runqueues[cpu 1].nr_running'\n"
 		    "  ktb read 'init_task.parent->comm'\n"
+		    "  ktb read __lru_add_drain_all::lru_drain_gen\n"
 		    "  ktb read --depth 1 init_task\n"
 		    "  ktb read '&init_task.tasks' --type 'struct list_head'\n"
 		    "  ktb read --json init_uts_ns.name",

@@ -59,7 +59,7 @@ enum command_id {
 #define SOURCING (CONFIGURING | CMD(SOURCE))
 #define INSPECTING (CMD(PS) | CMD(BT) | CMD(DMESG) | CMD(LSMOD) | CMD(SYM) | CMD(READ))
 /* What needs the files of modules. */
-#define WITH_MODULES (CMD(LSMOD) | CMD(SYM) | CMD(BT))
+#define WITH_MODULES (CMD(LSMOD) | CMD(SYM) | CMD(BT) | CMD(READ))
 #define BOOTING (CMD(VM) | CMD(DEMO) | CMD(UP) | CMD(DOCTOR))
 #define RUNNING                                                                                                        \
 	(CMD(VM) | CMD(CONSOLE) | CMD(STOP) | CMD(GDB) | CMD(EXEC) | CMD(PUSH) | CMD(PULL) | CMD(MODULE) | CMD(UP) |   \

@@ -1,27 +1,71 @@
 #include "debuginfo/dwarf_file.h"
 
+#include <elfutils/libdwelf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <gelf.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "base/util.h"
+
+/* Of debug information, bytes. */
+#define RELEASE_INTERVAL (UINT64_C(8) << 20)
 
 struct err *dwarf_file_error(const char *path)
 {
 	return err_create(ERR_BAD_DATA, "read debug information of %s: %s", path, dwarf_errmsg(-1));
 }
 
-struct err *dwarf_file_open(struct dwarf_file *f, const char *path)
+static struct err *map(struct dwarf_file *f, const char *path)
 {
 	_cleanup_(close) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	Dwarf *dwarf;
+	struct stat st;
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_os(errno, "open %s", path);
-	dwarf = dwarf_begin(fd, DWARF_C_READ);
-	if (!dwarf)
-		return dwarf_file_error(path);
-	*f = (struct dwarf_file){ steal_fd(&fd), dwarf, NULL };
+	if (!S_ISREG(st.st_mode) || !st.st_size)
+		return err_create(ERR_BAD_DATA, "%s is not an ELF file", path);
+	f->map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (f->map == MAP_FAILED) {
+		f->map = NULL;
+		return err_os(errno, "map %s", path);
+	}
+	f->size = (size_t)st.st_size;
 	return NULL;
+}
+
+struct err *dwarf_file_open(struct dwarf_file *f, const char *path)
+{
+	_cleanup_(dwarf_file_deinit) struct dwarf_file opened = DWARF_FILE_INIT;
+
+	TRY(map(&opened, path));
+	elf_version(EV_CURRENT);
+	opened.elf = elf_memory(opened.map, opened.size);
+	if (!opened.elf)
+		return err_create(ERR_BAD_DATA, "%s is a broken ELF file (%s)", path, elf_errmsg(-1));
+	opened.dwarf = dwarf_begin_elf(opened.elf, DWARF_C_READ, NULL);
+	if (!opened.dwarf)
+		return dwarf_file_error(path);
+	*f = opened;
+	opened = (struct dwarf_file)DWARF_FILE_INIT;
+	return NULL;
+}
+
+bool dwarf_walk_next(struct dwarf_walk *w, Dwarf_Die *ret)
+{
+	const struct dwarf_file *f = w->file;
+	int result = dwarf_get_units(f->dwarf, w->unit, &w->unit, NULL, NULL, ret, NULL);
+
+	w->damaged = result < 0;
+	if (result != 0)
+		return false;
+	/* Pages that nobody has written to come back from the file when they are looked at again. */
+	if (f->map && dwarf_dieoffset(ret) - w->released > RELEASE_INTERVAL) {
+		w->released = dwarf_dieoffset(ret);
+		madvise(f->map, f->size, MADV_DONTNEED);
+	}
+	return true;
 }
 
 /* --- Modules: libdwfl applies the relocations of their debug sections --- */
@@ -32,16 +76,39 @@ struct module_file {
 	size_t n;
 };
 
+/*
+ * The script that links modules leaves some sections with an address other than 0, such as .data of 6.12. It means nothing,
+ * but libdwfl then asks nobody where the section is.
+ */
+static void forget_addresses(Elf *elf)
+{
+	for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section));) {
+		GElf_Shdr header;
+
+		if (!gelf_getshdr(section, &header) || !header.sh_addr)
+			continue;
+		header.sh_addr = 0;
+		gelf_update_shdr(section, &header);
+	}
+}
+
+/* Compressed ones too. */
 static int find_elf(Dwfl_Module *module, void **user, const char *name, Dwarf_Addr base, char **ret_name, Elf **ret)
 {
 	const struct module_file *m = *user;
+	_cleanup_(close) int fd = -1;
 
 	(void)module;
 	(void)name;
 	(void)base;
+	fd = open(m->path, O_RDONLY | O_CLOEXEC);
+	elf_version(EV_CURRENT);
+	*ret = fd < 0 ? NULL : dwelf_elf_begin(fd);
+	if (!*ret)
+		return -1;
 	*ret_name = xstrdup(m->path);
-	*ret = NULL;
-	return open(m->path, O_RDONLY | O_CLOEXEC);
+	forget_addresses(*ret);
+	return steal_fd(&fd);
 }
 
 /* Debug information that is elsewhere is not searched for. */
@@ -124,7 +191,7 @@ struct err *dwarf_file_open_module(struct dwarf_file *f, const char *path, const
 	if (e)
 		dwfl_end(dwfl);
 	else
-		*f = (struct dwarf_file){ -1, dwarf, dwfl };
+		*f = (struct dwarf_file){ .dwarf = dwarf, .dwfl = dwfl };
 	return e;
 }
 
@@ -134,6 +201,8 @@ void dwarf_file_deinit(struct dwarf_file *f)
 		dwfl_end(f->dwfl);
 	else if (f->dwarf)
 		dwarf_end(f->dwarf);
-	closep(&f->fd);
+	elf_end(f->elf);
+	if (f->map)
+		munmap(f->map, f->size);
 	*f = (struct dwarf_file)DWARF_FILE_INIT;
 }

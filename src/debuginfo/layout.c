@@ -197,7 +197,7 @@ static struct err *resolve(struct search *s, const char *path)
 			"was stripped, or built without CONFIG_DEBUG_INFO",
 			path);
 	TRY(dwarf_file_open(&file, path));
-	return types_walk(file.dwarf, path, look_at_type, s);
+	return types_walk(&file, path, look_at_type, s);
 }
 
 struct err *layout_resolve(const char *path, const struct layout_question *questions, size_t n,

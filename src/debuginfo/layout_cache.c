@@ -11,14 +11,12 @@
  * the parser takes anything, since the folder is the user's own; and whoever uses an answer to read guest memory has to take
  * any result.
  */
-#include <errno.h>
 #include <inttypes.h>
 
 #include "base/buildid.h"
-#include "base/fs.h"
 #include "base/log.h"
-#include "base/paths.h"
 #include "base/util.h"
+#include "debuginfo/kept.h"
 #include "debuginfo/layout.h"
 
 enum { FILE_MAX = 1 << 20 };
@@ -146,44 +144,31 @@ struct err *layout_parse(const char *text, size_t len, const char *build_id, con
 	return NULL;
 }
 
-static struct err *load_kept(const char *path, const char *build_id, const struct layout_question *questions, size_t n,
-			     struct layout_answer *ret)
+/* False: it has to be found out again. */
+static bool load_kept(const struct kept *kept, const char *build_id, const struct layout_question *questions, size_t n,
+		      struct layout_answer *ret)
 {
 	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
+	struct err *e;
 
-	TRY(read_file(path, FILE_MAX, &text));
-	return layout_parse(buf_str(&text), text.len, build_id, questions, n, ret);
-}
-
-static struct err *keep(const char *folder, const char *path, const char *build_id,
-			const struct layout_question *questions, size_t n, const struct layout_answer *answers)
-{
-	_cleanup_(free) char *text = layout_format(build_id, questions, n, answers);
-
-	TRY(mkdir_parents(folder, 0777));
-	return write_file_atomic(path, text, strlen(text), 0666);
+	if (!kept_read(kept, FILE_MAX, &text))
+		return false;
+	e = layout_parse(buf_str(&text), text.len, build_id, questions, n, ret);
+	if (!e)
+		return true;
+	kept_is_unusable(kept, e);
+	return false;
 }
 
 struct err *layout_load(const char *build_id, const char *vmlinux, const struct layout_question *questions, size_t n,
 			struct layout_answer *ret)
 {
-	_cleanup_(free) char *cache = NULL, *folder = NULL, *path = NULL;
-	struct err *e;
+	_cleanup_(kept_deinit) struct kept kept = KEPT_INIT;
+	_cleanup_(free) char *text = NULL;
 
-	/* It becomes the name of a file, and may have come out of a core. */
-	if (!build_id_is_valid(build_id))
-		return err_create(ERR_BAD_DATA, "'%s' is no build ID", build_id);
-	e = cache_dir(&cache);
-	if (!e) {
-		folder = xasprintf("%s/layout", cache);
-		path = xasprintf("%s/%s", folder, build_id);
-		e = load_kept(path, build_id, questions, n, ret);
-		if (!e)
-			return NULL;
-		if (err_code(e) == ERR_BAD_DATA)
-			log_debug("%s: %s", path, err_message(e));
-	}
-	err_ignore(e);
+	TRY(kept_open(&kept, build_id, ""));
+	if (load_kept(&kept, build_id, questions, n, ret))
+		return NULL;
 	if (!vmlinux)
 		return err_create(ERR_NOT_FOUND,
 				  "no vmlinux is known for the kernel with the build ID %s; name it by --vmlinux",
@@ -191,11 +176,7 @@ struct err *layout_load(const char *build_id, const char *vmlinux, const struct 
 	TRY(build_id_check(vmlinux, build_id));
 	log_debug("reading how the kernel is laid out from %s", vmlinux);
 	TRY(layout_resolve(vmlinux, questions, n, ret));
-	if (!path)
-		return NULL;
-	e = keep(folder, path, build_id, questions, n, ret);
-	if (e)
-		log_debug("can't keep what was found: %s", err_message(e));
-	err_ignore(e);
+	text = layout_format(build_id, questions, n, ret);
+	kept_write(&kept, text, strlen(text));
 	return NULL;
 }

@@ -6,15 +6,14 @@
 #include "debuginfo/names.h"
 
 #include "base/buildid.h"
-#include "base/fs.h"
 #include "base/log.h"
 #include "base/near.h"
-#include "base/paths.h"
+#include "debuginfo/kept.h"
 #include "debuginfo/names_private.h"
 
 enum { FILE_MAX = 1 << 29 };
 
-static const char magic[16] = "ktb names 1\n";
+static const char magic[16] = "ktb names 2\n";
 
 struct head {
 	char magic[sizeof(magic)];
@@ -135,50 +134,33 @@ struct err *names_parse(struct buf *b, const char *build_id, struct names **ret)
 	return NULL;
 }
 
-static struct err *load_kept(const char *path, const char *build_id, struct names **ret)
+/* False: they have to be looked for again. */
+static bool load_kept(const struct kept *kept, const char *build_id, struct names **ret)
 {
 	_cleanup_(buf_deinit) struct buf bytes = BUF_INIT;
+	struct err *e;
 
-	TRY(read_file(path, FILE_MAX, &bytes));
-	return names_parse(&bytes, build_id, ret);
-}
-
-static struct err *keep(const struct names *n, const char *folder, const char *path, const char *build_id)
-{
-	_cleanup_(buf_deinit) struct buf bytes = BUF_INIT;
-
-	names_format(n, build_id, &bytes);
-	TRY(mkdir_parents(folder, 0777));
-	return write_file_atomic(path, bytes.data, bytes.len, 0666);
+	if (!kept_read(kept, FILE_MAX, &bytes))
+		return false;
+	e = names_parse(&bytes, build_id, ret);
+	if (!e)
+		return true;
+	kept_is_unusable(kept, e);
+	return false;
 }
 
 struct err *names_load(const char *build_id, const char *vmlinux, struct names **ret)
 {
-	_cleanup_(free) char *cache = NULL, *folder = NULL, *path = NULL;
-	struct err *e;
+	_cleanup_(kept_deinit) struct kept kept = KEPT_INIT;
+	_cleanup_(buf_deinit) struct buf bytes = BUF_INIT;
 
-	/* It becomes the name of a file, and may have come out of a core. */
-	if (!build_id_is_valid(build_id))
-		return err_create(ERR_BAD_DATA, "'%s' is no build ID", build_id);
-	e = cache_dir(&cache);
-	if (!e) {
-		folder = xasprintf("%s/layout", cache);
-		path = xasprintf("%s/%s.names", folder, build_id);
-		e = load_kept(path, build_id, ret);
-		if (!e)
-			return NULL;
-		if (err_code(e) == ERR_BAD_DATA)
-			log_debug("%s: %s", path, err_message(e));
-	}
-	err_ignore(e);
+	TRY(kept_open(&kept, build_id, ".names"));
+	if (load_kept(&kept, build_id, ret))
+		return NULL;
 	TRY(build_id_check(vmlinux, build_id));
 	log_debug("looking where %s describes its variables and types", vmlinux);
 	TRY(names_build(vmlinux, ret));
-	if (!path)
-		return NULL;
-	e = keep(*ret, folder, path, build_id);
-	if (e)
-		log_debug("can't keep what was found: %s", err_message(e));
-	err_ignore(e);
+	names_format(*ret, build_id, &bytes);
+	kept_write(&kept, bytes.data, bytes.len);
 	return NULL;
 }

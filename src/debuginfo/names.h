@@ -12,6 +12,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/util.h"
+#include "debuginfo/dwarf_file.h"
+#include "debuginfo/symbols.h"
 
 /* As bits, so that several can be asked for. */
 enum name_kind {
@@ -20,7 +22,8 @@ enum name_kind {
 	NAME_UNION = 1U << 2,
 	NAME_ENUM = 1U << 3,
 	NAME_TYPEDEF = 1U << 4,
-	NAME_BASE = 1U << 5, /* int, unsigned long, ... */
+	NAME_BASE = 1U << 5,   /* int, unsigned long, ... */
+	NAME_STATIC = 1U << 6, /* a variable in a function that outlives its calls; also as FUNCTION::NAME */
 };
 #define NAME_TYPES (NAME_STRUCT | NAME_UNION | NAME_ENUM | NAME_TYPEDEF | NAME_BASE)
 
@@ -35,10 +38,13 @@ struct names;
 
 /*
  * Goes through the debug information of the ELF file. Of types only definitions count, and of those that are alike only one
- * is kept; of variables those that have a place outside of any function. One that is only declared counts if the symbol
+ * is kept; of variables those that have a fixed place. One that is only declared counts if the symbol
  * table knows where it is: it was defined by the linker, or in assembler. ERR_BAD_DATA if there is nothing to read.
  */
 struct err *names_build(const char *path, struct names **ret) err_must_check;
+/* The same of a file that was opened for both; path is for messages. */
+struct err *names_build_from(const struct dwarf_file *file, const struct symbols *symbols, const char *path,
+			     struct names **ret) err_must_check;
 void names_destroy(struct names *n);
 DEFINE_CLEANUP(struct names *, names_destroy);
 

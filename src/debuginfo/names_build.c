@@ -5,11 +5,9 @@
 #include <dwarf.h>
 #include <stdlib.h>
 
-#include "debuginfo/dwarf_file.h"
 #include "debuginfo/names_private.h"
-#include "debuginfo/symbols.h"
 
-enum { TABLE_BITS_MIN = 12, NAMES_MAX = 1 << 24, TEXT_MAX = 1 << 30, NAME_LEN_MAX = 1024 };
+enum { TABLE_BITS_MIN = 12, NAMES_MAX = 1 << 24, TEXT_MAX = 1 << 30, NAME_LEN_MAX = 1024, BLOCKS_MAX = 32 };
 
 struct found {
 	const char *name; /* libdw's; while the index is put together our own */
@@ -20,6 +18,7 @@ struct found {
 };
 
 struct builder {
+	struct strv made; /* names that nobody else has */
 	struct found *v;
 	size_t n, cap;
 	uint32_t *table; /* by hash: the first, plus 1 */
@@ -59,7 +58,7 @@ static bool is_same(const struct found *a, const struct found *b)
 {
 	if (a->entry.kind != b->entry.kind || a->declared != b->declared || !streq(a->name, b->name))
 		return false;
-	if (a->entry.kind == NAME_VARIABLE)
+	if (a->entry.kind & (NAME_VARIABLE | NAME_STATIC))
 		return a->declared || a->entry.address == b->entry.address;
 	return a->size == b->size && a->line == b->line;
 }
@@ -143,10 +142,64 @@ static unsigned int kind_of(int tag)
 	}
 }
 
+/*
+ * A variable of a function counts if it has an address: then it is a static one. Of a function that was inlined, or made into
+ * several, it is described where the function itself is.
+ */
+static void look_at_local(struct builder *b, Dwarf_Die *die, const char *function)
+{
+	struct found f = { .name = dwarf_diename(die), .entry = { .kind = NAME_STATIC } };
+	char *full;
+	size_t n;
+
+	/* Some thousands, which nobody asks for. */
+	if (!f.name || !*f.name || skip_prefix(f.name, "__UNIQUE_ID_") || streq(f.name, "__func__") ||
+	    streq(f.name, "__PRETTY_FUNCTION__") || !address_of(die, &f.entry.address))
+		return;
+	f.entry.die = dwarf_dieoffset(die);
+	full = xasprintf("%s::%s", function, f.name);
+	if (strlen(full) > NAME_LEN_MAX) {
+		free(full);
+		return;
+	}
+	add(b, &f);
+	n = b->n;
+	f.name = full;
+	add(b, &f);
+	if (b->n > n)
+		strv_take(&b->made, full);
+	else
+		free(full);
+}
+
+static void look_into_block(struct builder *b, Dwarf_Die *block, const char *function, int depth)
+{
+	Dwarf_Die die;
+
+	if (depth > BLOCKS_MAX || dwarf_child(block, &die) != 0)
+		return;
+	do {
+		if (dwarf_tag(&die) == DW_TAG_variable)
+			look_at_local(b, &die, function);
+		else if (dwarf_tag(&die) == DW_TAG_lexical_block)
+			look_into_block(b, &die, function, depth + 1);
+	} while (dwarf_siblingof(&die, &die) == 0);
+}
+
+static void look_into_function(struct builder *b, Dwarf_Die *die)
+{
+	const char *name = dwarf_hasattr(die, DW_AT_declaration) ? NULL : dwarf_diename(die);
+
+	if (name && *name)
+		look_into_block(b, die, name, 0);
+}
+
 static void look_at(struct builder *b, Dwarf_Die *die)
 {
 	struct found f = { .entry = { .kind = (uint16_t)kind_of(dwarf_tag(die)) } };
 
+	if (dwarf_tag(die) == DW_TAG_subprogram)
+		look_into_function(b, die);
 	if (!f.entry.kind)
 		return;
 	f.name = dwarf_diename(die);
@@ -166,20 +219,19 @@ static void look_at(struct builder *b, Dwarf_Die *die)
 	add(b, &f);
 }
 
-static struct err *walk(struct builder *b, Dwarf *dwarf, const char *path)
+static struct err *walk(struct builder *b, const struct dwarf_file *file, const char *path)
 {
-	Dwarf_CU *cu = NULL;
+	struct dwarf_walk w = { .file = file };
 	Dwarf_Die unit, die;
-	int result;
 
-	while ((result = dwarf_get_units(dwarf, cu, &cu, NULL, NULL, &unit, NULL)) == 0) {
+	while (dwarf_walk_next(&w, &unit)) {
 		if (dwarf_child(&unit, &die) != 0)
 			continue;
 		do
 			look_at(b, &die);
 		while (dwarf_siblingof(&die, &die) == 0);
 	}
-	return result < 0 ? dwarf_file_error(path) : NULL;
+	return w.damaged ? dwarf_file_error(path) : NULL;
 }
 
 /* --- What only the symbol table knows --- */
@@ -207,11 +259,8 @@ static void look_at_symbol(const char *name, uint64_t address, uint64_t size, bo
 	}
 }
 
-static struct err *read_symbols(struct builder *b, const char *path)
+static struct err *read_symbols(struct builder *b, const struct symbols *symbols, const char *path)
 {
-	_cleanup_(symbols_destroy) struct symbols *symbols = NULL;
-
-	TRY(symbols_open(path, &symbols));
 	if (!symbols_has_debug_info(symbols))
 		return err_create(ERR_BAD_DATA,
 				  "%s has no debug information, which says of which types variables are; it was "
@@ -267,19 +316,28 @@ static struct names *make(struct builder *b)
 	return n;
 }
 
-struct err *names_build(const char *path, struct names **ret)
+struct err *names_build_from(const struct dwarf_file *file, const struct symbols *symbols, const char *path,
+			     struct names **ret)
 {
-	_cleanup_(dwarf_file_deinit) struct dwarf_file file = DWARF_FILE_INIT;
-	struct builder b = { 0 };
-	struct err *e;
+	struct builder b = { .made = STRV_INIT };
+	struct err *e = walk(&b, file, path);
 
-	TRY(dwarf_file_open(&file, path));
-	e = walk(&b, file.dwarf, path);
 	if (!e)
-		e = read_symbols(&b, path);
+		e = read_symbols(&b, symbols, path);
 	if (!e)
 		*ret = make(&b);
+	strv_deinit(&b.made);
 	free(b.v);
 	free(b.table);
 	return e;
+}
+
+struct err *names_build(const char *path, struct names **ret)
+{
+	_cleanup_(dwarf_file_deinit) struct dwarf_file file = DWARF_FILE_INIT;
+	_cleanup_(symbols_destroy) struct symbols *symbols = NULL;
+
+	TRY(dwarf_file_open(&file, path));
+	TRY(symbols_open(path, &symbols));
+	return names_build_from(&file, symbols, path, ret);
 }

@@ -4,25 +4,12 @@
 
 #include "base/buildid.h"
 #include "base/log.h"
-#include "debuginfo/dwarf_file.h"
-#include "debuginfo/symbols.h"
+#include "debuginfo/program_private.h"
 
-enum { NEAR_NAMES = 4, FOUND_MAX = 64, SHOWN_MAX = 4 };
+/* Where the compiler puts a module's per-CPU variables. The kernel lists this section nowhere, since it copies it. */
+#define PER_CPU_SECTION ".data..percpu"
 
-struct program {
-	char *path;
-	struct dwarf_file file;
-	struct names *names;
-	struct symbols *symbols;
-	bool symbols_tried;
-	struct ctype_source source;
-};
-
-/*
- * What an entry leads to. An index is kept in a file, and that may be damaged: what is there must have that name and
- * be of that kind.
- */
-static bool follow(struct program *p, const struct name_entry *entry, const char *name, Dwarf_Die *ret)
+bool program_follow(const struct program_object *o, const struct name_entry *entry, const char *name, Dwarf_Die *ret)
 {
 	static const struct {
 		int tag;
@@ -31,10 +18,11 @@ static bool follow(struct program *p, const struct name_entry *entry, const char
 		{ DW_TAG_variable, NAME_VARIABLE }, { DW_TAG_structure_type, NAME_STRUCT },
 		{ DW_TAG_union_type, NAME_UNION },  { DW_TAG_enumeration_type, NAME_ENUM },
 		{ DW_TAG_typedef, NAME_TYPEDEF },   { DW_TAG_base_type, NAME_BASE },
+		{ DW_TAG_variable, NAME_STATIC },
 	};
 	const char *own;
 
-	if (!dwarf_offdie(p->file.dwarf, entry->die, ret))
+	if (!dwarf_offdie(o->file.dwarf, entry->die, ret))
 		return false;
 	own = dwarf_diename(ret);
 	for (size_t i = 0; own && i < ARRAY_SIZE(kinds); i++) {
@@ -44,29 +32,33 @@ static bool follow(struct program *p, const struct name_entry *entry, const char
 	return false;
 }
 
-static struct err *damaged(const struct program *p, const char *name)
+static bool define_in(const struct program_object *o, const char *name, int tag, Dwarf_Die *ret)
 {
-	return err_create(
-		ERR_BAD_DATA,
-		"what is kept about %s leads nowhere for '%s'; remove the cache's folder layout and try again", p->path,
-		name);
+	struct name_entry entry;
+
+	return o->names && names_find(o->names, name, tag == DW_TAG_union_type ? NAME_UNION : NAME_STRUCT, &entry, 1) &&
+	       program_follow(o, &entry, name, ret);
 }
 
 static bool define(const char *name, int tag, Dwarf_Die *ret, void *user)
 {
 	struct program *p = user;
-	struct name_entry entry;
 
-	return names_find(p->names, name, tag == DW_TAG_union_type ? NAME_UNION : NAME_STRUCT, &entry, 1) &&
-	       follow(p, &entry, name, ret);
+	if (define_in(&p->own, name, tag, ret))
+		return true;
+	for (size_t i = 0; i < p->modules_n; i++) {
+		if (define_in(&p->modules[i], name, tag, ret))
+			return true;
+	}
+	return false;
 }
 
 static struct program *create(const char *path)
 {
 	struct program *p = xcalloc(1, sizeof(*p));
 
-	p->path = xstrdup(path);
-	p->file = (struct dwarf_file)DWARF_FILE_INIT;
+	p->own.path = xstrdup(path);
+	p->own.file = (struct dwarf_file)DWARF_FILE_INIT;
 	p->source = (struct ctype_source){ define, p };
 	return p;
 }
@@ -76,8 +68,8 @@ struct err *program_open(const char *path, const char *build_id, struct program 
 	_cleanup_(program_destroy) struct program *p = create(path);
 
 	TRY(build_id_check(path, build_id));
-	TRY(names_load(build_id, path, &p->names));
-	TRY(dwarf_file_open(&p->file, path));
+	TRY(names_load(build_id, path, &p->own.names));
+	TRY(dwarf_file_open(&p->own.file, path));
 	*ret = steal(&p);
 	return NULL;
 }
@@ -86,20 +78,32 @@ struct err *program_open_uncached(const char *path, struct program **ret)
 {
 	_cleanup_(program_destroy) struct program *p = create(path);
 
-	TRY(names_build(path, &p->names));
-	TRY(dwarf_file_open(&p->file, path));
+	TRY(names_build(path, &p->own.names));
+	TRY(dwarf_file_open(&p->own.file, path));
 	*ret = steal(&p);
 	return NULL;
+}
+
+static void object_deinit(struct program_object *o)
+{
+	symbols_destroy(o->symbols);
+	names_destroy(o->names);
+	dwarf_file_deinit(&o->file);
+	for (size_t i = 0; i < o->places_n; i++)
+		free((char *)o->places[i].name);
+	free(o->places);
+	free(o->module);
+	free(o->path);
 }
 
 void program_destroy(struct program *p)
 {
 	if (!p)
 		return;
-	symbols_destroy(p->symbols);
-	names_destroy(p->names);
-	dwarf_file_deinit(&p->file);
-	free(p->path);
+	object_deinit(&p->own);
+	for (size_t i = 0; i < p->modules_n; i++)
+		object_deinit(&p->modules[i]);
+	free(p->modules);
 	free(p);
 }
 
@@ -108,212 +112,135 @@ const struct ctype_source *program_types(struct program *p)
 	return &p->source;
 }
 
-/* --- Variables --- */
+/* --- Modules --- */
 
-/* The source file of what is described at die; "?" if nothing says. */
-static const char *file_of(Dwarf_Die *die)
+void program_set_modules(struct program *p, program_modules_callback callback, void *user)
 {
-	Dwarf_Die unit;
-	const char *name = dwarf_diecu(die, &unit, NULL, NULL) ? dwarf_diename(&unit) : NULL;
-
-	return name ? name : "?";
+	p->callback = callback;
+	p->user = user;
 }
 
-/* Whether path ends with file, and that is a whole part of it. */
-static bool is_file(const char *path, const char *file)
+static void add_place(struct program_object *o, const char *name, uint64_t address)
 {
-	size_t n = strlen(path), m = strlen(file);
-
-	return m && n >= m && streq(path + n - m, file) && (n == m || path[n - m - 1] == '/' || *file == '/');
+	o->places = xreallocarray(o->places, o->places_n + 1, sizeof(*o->places));
+	o->places[o->places_n++] = (struct section_place){ xstrdup(name), address };
 }
 
-static struct err *not_found(struct program *p, const char *what, const char *name, unsigned int kinds)
+void program_add_module(struct program *p, const struct program_module *module)
 {
-	_cleanup_(strv_deinit) struct strv near = STRV_INIT;
-	_cleanup_(free) char *list = NULL;
+	struct program_object *o;
 
-	names_near(p->names, name, kinds, NEAR_NAMES, &near);
-	list = strv_join(&near, ", ");
-	return err_create(ERR_NOT_FOUND, "%s knows no %s '%s'%s%s", p->path, what, name, near.n ? "; there is " : "",
-			  near.n ? list : "");
+	p->modules = xreallocarray(p->modules, p->modules_n + 1, sizeof(*p->modules));
+	o = &p->modules[p->modules_n++];
+	*o = (struct program_object){
+		.module = xstrdup(module->name),
+		.path = module->path ? xstrdup(module->path) : NULL,
+		.file = DWARF_FILE_INIT,
+		.percpu = module->percpu,
+		.percpu_size = module->percpu_size,
+	};
+	for (size_t i = 0; i < module->sections_n; i++)
+		add_place(o, module->sections[i].name, module->sections[i].address);
+	if (module->sections_n && module->percpu_size)
+		add_place(o, PER_CPU_SECTION, module->percpu);
 }
 
-static struct err *no_variable(struct program *p, const char *file, const char *name, size_t elsewhere)
+void program_list_modules(struct program *p)
 {
-	uint64_t address;
+	program_modules_callback callback = steal(&p->callback);
 
-	if (file && elsewhere)
-		return err_create(ERR_NOT_FOUND, "%s has no variable '%s' in %s, but in %zu other file%s", p->path,
-				  name, file, elsewhere, elsewhere == 1 ? "" : "s");
-	if (!p->symbols_tried) {
-		struct err *e = symbols_open(p->path, &p->symbols);
-
-		p->symbols_tried = true;
-		err_ignore(e);
-	}
-	if (p->symbols && symbols_find_function(p->symbols, name, &address))
-		return err_create(ERR_NOT_FOUND, "'%s' is a function (0x%llx as linked), and has no value to be read",
-				  name, (unsigned long long)address);
-	return not_found(p, "variable", name, NAME_VARIABLE);
+	if (callback)
+		callback(p, p->user);
 }
 
-struct choice {
-	struct name_entry entry;
-	Dwarf_Die die;
-};
-
-/* Which one was taken, and where the others are. */
-static char *note_choice(const char *name, struct choice *v, size_t n)
+struct symbols *program_object_symbols(struct program_object *o)
 {
-	struct buf b = BUF_INIT;
+	struct err *e = NULL;
 
-	buf_printf(&b, "%zu variables are called %s; this is that of %s", n, name, file_of(&v[0].die));
-	for (size_t i = 1; i < MIN(n, (size_t)SHOWN_MAX); i++)
-		buf_printf(&b, "%s '%s'::%s", i == 1 ? "; others:" : ",", file_of(&v[i].die), name);
-	if (n > SHOWN_MAX)
-		buf_puts(&b, ", ...");
-	return buf_steal(&b);
+	if (o->symbols_tried || !o->path)
+		return o->symbols;
+	o->symbols_tried = true;
+	e = o->module ? symbols_open_module(o->path, o->places, o->places_n, &o->symbols)
+		      : symbols_open(o->path, &o->symbols);
+	if (e)
+		log_debug("%s", err_message(e));
+	err_ignore(e);
+	return o->symbols;
 }
 
-struct err *program_variable(struct program *p, const char *file, const char *name, struct program_variable *ret,
-			     char **ret_note)
+static struct err *open_module(struct program_object *o)
 {
-	struct name_entry entries[FOUND_MAX];
-	struct choice choices[FOUND_MAX];
-	size_t n = names_find(p->names, name, NAME_VARIABLE, entries, FOUND_MAX), left = 0;
-
-	for (size_t i = 0; i < MIN(n, (size_t)FOUND_MAX); i++) {
-		struct choice *c = &choices[left];
-
-		c->entry = entries[i];
-		if (!follow(p, &entries[i], name, &c->die))
-			return damaged(p, name);
-		left += !file || is_file(file_of(&c->die), file);
-	}
-	if (!left)
-		return no_variable(p, file, name, n);
-	if (left > 1 && !choices[0].entry.global)
-		*ret_note = note_choice(name, choices, left);
-	*ret = (struct program_variable){ ctype_of_thing(&choices[0].die), choices[0].entry.address };
-	return NULL;
+	if (!o->symbols)
+		TRY(symbols_open_module(o->path, o->places, o->places_n, &o->symbols));
+	TRY(dwarf_file_open_module(&o->file, o->path, o->places, o->places_n));
+	return names_build_from(&o->file, o->symbols, o->path, &o->names);
 }
 
-/* --- Types --- */
-
-/*
- * How GCC calls C's own types, whichever way they are spelled: "unsigned long", "long long unsigned int". Words may come in
- * any order. NULL: it is none of them.
- */
-static const char *spell(const char *name)
+bool program_object_open(struct program_object *o)
 {
-	static const char *const words[] = { "unsigned", "signed", "short", "int", "long", "char" };
-	unsigned int n[ARRAY_SIZE(words)] = { 0 };
-	enum { UNSIGNED, SIGNED, SHORT, INT, LONG, CHAR };
+	struct err *e;
 
-	while (*name) {
-		size_t len = strcspn(name, " "), i = 0;
-
-		while (i < ARRAY_SIZE(words) && (strlen(words[i]) != len || strncmp(words[i], name, len) != 0))
-			i++;
-		if (i == ARRAY_SIZE(words))
-			return NULL;
-		n[i]++;
-		name += len + strspn(name + len, " ");
-	}
-	if (n[CHAR])
-		return n[UNSIGNED] ? "unsigned char" : n[SIGNED] ? "signed char" : "char";
-	if (n[SHORT])
-		return n[UNSIGNED] ? "short unsigned int" : "short int";
-	if (n[LONG] > 1)
-		return n[UNSIGNED] ? "long long unsigned int" : "long long int";
-	if (n[LONG])
-		return n[UNSIGNED] ? "long unsigned int" : "long int";
-	return n[UNSIGNED] ? "unsigned int" : "int";
+	if (o->tried || !o->path || !o->module)
+		return o->names;
+	o->tried = o->symbols_tried = true;
+	e = open_module(o);
+	if (e)
+		log_warn("module %s: %s; its variables and types are not known", o->module, err_message(e));
+	err_ignore(e);
+	return o->names;
 }
 
-static unsigned int kinds_of(char tag)
+void program_open_modules(struct program *p)
 {
-	switch (tag) {
-	case 's':
-		return NAME_STRUCT;
-	case 'u':
-		return NAME_UNION;
-	case 'e':
-		return NAME_ENUM;
-	default:
-		return NAME_TYPEDEF | NAME_BASE;
-	}
-}
-
-static const char *what_of(char tag)
-{
-	switch (tag) {
-	case 's':
-		return "struct";
-	case 'u':
-		return "union";
-	case 'e':
-		return "enum";
-	default:
-		return "type";
-	}
-}
-
-static char *note_types(const char *tag, const char *name, size_t n, Dwarf_Die *first)
-{
-	return xasprintf("%zu types are called %s%s%s and differ; this is that of %s", n, streq(tag, "type") ? "" : tag,
-			 streq(tag, "type") ? "" : " ", name, file_of(first));
-}
-
-struct err *program_type(struct program *p, char tag, const char *name, struct ctype *ret, char **ret_note)
-{
-	const char *own = tag ? NULL : spell(name);
-	struct name_entry entry;
-	size_t n;
-	Dwarf_Die die;
-
-	/* clang spells as people do. */
-	n = names_find(p->names, name, kinds_of(tag), &entry, 1);
-	if (!n && own) {
-		n = names_find(p->names, own, NAME_BASE, &entry, 1);
-		name = own;
-	}
-	if (!n) {
-		_cleanup_(err_destroy) struct err *e = not_found(p, what_of(tag), name, kinds_of(tag));
-
-		if (names_find(p->names, name, NAME_TYPES, &entry, 1))
-			return err_create(ERR_NOT_FOUND, "%s; but there is a %s of that name", err_message(e),
-					  entry.kind == NAME_STRUCT  ? "struct"
-					  : entry.kind == NAME_UNION ? "union"
-					  : entry.kind == NAME_ENUM  ? "enum"
-								     : "typedef");
-		return steal(&e);
-	}
-	if (!follow(p, &entry, name, &die))
-		return damaged(p, name);
-	if (n > 1)
-		*ret_note = note_types(what_of(tag), name, n, &die);
-	*ret = ctype_of(&die);
-	return NULL;
+	program_list_modules(p);
+	for (size_t i = 0; i < p->modules_n; i++)
+		program_object_open(&p->modules[i]);
 }
 
 /* --- Symbols --- */
 
-bool program_symbol_at(struct program *p, uint64_t address, struct program_symbol *ret)
+static bool symbol_in(struct program_object *o, uint64_t address, struct program_symbol *ret)
 {
+	struct symbols *symbols = program_object_symbols(o);
 	struct symbols_place place;
 
-	if (!p->symbols_tried) {
-		struct err *e = symbols_open(p->path, &p->symbols);
-
-		p->symbols_tried = true;
-		if (e)
-			log_debug("%s", err_message(e));
-		err_ignore(e);
-	}
-	if (!p->symbols || !symbols_at(p->symbols, address, &place) ||
+	if (!symbols || !symbols_at(symbols, address, &place) ||
 	    (!place.size && (!place.is_function || place.address != address)))
 		return false;
-	*ret = (struct program_symbol){ place.name, address - place.address, place.size, place.is_function };
+	*ret = (struct program_symbol){ place.name, o->module, address - place.address, place.size, place.is_function };
 	return true;
+}
+
+bool program_symbol_at(struct program *p, uint64_t address, struct program_symbol *ret)
+{
+	return symbol_in(&p->own, address, ret);
+}
+
+/* How far behind the start of one of its sections; UINT64_MAX: it lies before all of them. */
+static uint64_t distance(const struct program_object *o, uint64_t address)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (size_t i = 0; i < o->places_n; i++) {
+		if (o->places[i].address <= address)
+			best = MIN(best, address - o->places[i].address);
+	}
+	return best;
+}
+
+bool program_module_symbol_at(struct program *p, uint64_t address, struct program_symbol *ret)
+{
+	struct program_object *nearest = NULL;
+	uint64_t best = UINT64_MAX;
+
+	program_list_modules(p);
+	for (size_t i = 0; i < p->modules_n; i++) {
+		uint64_t n = distance(&p->modules[i], address);
+
+		if (n >= best)
+			continue;
+		best = n;
+		nearest = &p->modules[i];
+	}
+	return nearest && symbol_in(nearest, address, ret);
 }

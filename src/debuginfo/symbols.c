@@ -5,12 +5,11 @@
  */
 #include "debuginfo/symbols.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <gelf.h>
 #include <libelf.h>
 #include <limits.h>
 
+#include "base/elf_file.h"
 #include "base/near.h"
 
 /* Functions, and variables. */
@@ -165,13 +164,8 @@ static struct err *open_file(const char *path, const struct section_place *place
 	_cleanup_(symbols_destroy) struct symbols *s = xcalloc(1, sizeof(*s));
 	Elf_Scn *table = NULL;
 
-	s->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (s->fd < 0)
-		return err_os(errno, "open %s", path);
-	elf_version(EV_CURRENT);
-	s->elf = elf_begin(s->fd, ELF_C_READ, NULL);
-	if (!s->elf || elf_kind(s->elf) != ELF_K_ELF)
-		return err_create(ERR_BAD_DATA, "%s is not an ELF file", path);
+	s->fd = -1;
+	TRY(elf_file_open(path, &s->fd, &s->elf));
 	TRY(read_sections(s, path, places, n, &table));
 	if (table)
 		TRY(read_symbols(s, path, table, places != NULL));

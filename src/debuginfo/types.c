@@ -29,17 +29,16 @@ static bool walk_unit(Dwarf_Die *unit, types_callback callback, void *user)
 	return true;
 }
 
-struct err *types_walk(Dwarf *dwarf, const char *path, types_callback callback, void *user)
+struct err *types_walk(const struct dwarf_file *file, const char *path, types_callback callback, void *user)
 {
-	Dwarf_CU *cu = NULL;
+	struct dwarf_walk w = { .file = file };
 	Dwarf_Die die;
-	int result;
 
-	while ((result = dwarf_get_units(dwarf, cu, &cu, NULL, NULL, &die, NULL)) == 0) {
+	while (dwarf_walk_next(&w, &die)) {
 		if (!walk_unit(&die, callback, user))
 			return NULL;
 	}
-	return result < 0 ? dwarf_file_error(path) : NULL;
+	return w.damaged ? dwarf_file_error(path) : NULL;
 }
 
 bool types_strip(Dwarf_Die *type, Dwarf_Die *ret)

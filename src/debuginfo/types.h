@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "debuginfo/dwarf_file.h"
 #include "debuginfo/layout.h"
 
 /* Called with each type of the whole program that has a name and a definition, or is an enumeration; once for each unit. */
@@ -17,7 +18,8 @@ typedef bool (*types_callback)(Dwarf_Die *type, int tag, void *user);
  * Goes through the types at the outermost level of all compile units, in their order, until the callback returns false.
  * In a kernel most types come up in the first units; all of a large one take seconds.
  */
-struct err *types_walk(Dwarf *dwarf, const char *path, types_callback callback, void *user) err_must_check;
+struct err *types_walk(const struct dwarf_file *file, const char *path, types_callback callback, void *user)
+	err_must_check;
 
 /*
  * Follows a path of members ("mm", "thread.sp", "f_path.dentry") through a struct or union, anonymous members and

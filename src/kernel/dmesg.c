@@ -25,6 +25,16 @@ const char *dmesg_level_name(unsigned int level)
 	return level < ARRAY_SIZE(level_names) ? level_names[level] : "?";
 }
 
+const char *dmesg_facility_name(unsigned int facility)
+{
+	static const char *const names[] = { "kern",   "user",   "mail",   "daemon", "auth",     "syslog",
+					     "lpr",    "news",   "uucp",   "cron",   "authpriv", "ftp",
+					     "res0",   "res1",   "res2",   "res3",   "local0",   "local1",
+					     "local2", "local3", "local4", "local5", "local6",   "local7" };
+
+	return facility < ARRAY_SIZE(names) ? names[facility] : "?";
+}
+
 int dmesg_level_parse(const char *name)
 {
 	if (*name >= '0' && *name <= '7' && !name[1])

@@ -46,5 +46,7 @@ struct err *dmesg_read(const struct kernel *k, uint64_t from, bool closed, struc
 
 /* The name of a level: "emerg" ... "debug". "?" above 7. Static. */
 const char *dmesg_level_name(unsigned int level);
+/* The name of a facility, as syslog(3) has it: "kern" ... "local7". "?" above 23. Static. */
+const char *dmesg_facility_name(unsigned int facility);
 /* The level of that name or number, or -1. */
 int dmesg_level_parse(const char *name);

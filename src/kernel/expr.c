@@ -299,6 +299,28 @@ static struct err *parse_cast(struct parser *p, size_t begin)
 	return NULL;
 }
 
+/* A variable, with the function or module in front of it that it belongs to. */
+static struct err *add_variable(struct parser *p, size_t begin, const char *what)
+{
+	_cleanup_(free) char *name = NULL, *scope = NULL;
+	struct expr_step *step;
+
+	TRY(check_room(p, begin));
+	name = take_name(p);
+	if (!name)
+		return expected(p, what);
+	if (take(p, "::")) {
+		scope = steal(&name);
+		name = take_name(p);
+		if (!name)
+			return expected(p, "the name of a variable");
+	}
+	step = add_step(p, EXPR_VARIABLE, begin);
+	step->name = steal(&name);
+	step->scope = steal(&scope);
+	return NULL;
+}
+
 static struct err *parse_quoted(struct parser *p, size_t begin)
 {
 	size_t length = strcspn(p->text + p->at, "'"), file = p->at;
@@ -308,7 +330,7 @@ static struct err *parse_quoted(struct parser *p, size_t begin)
 	p->at += length + 1;
 	if (!take(p, "::"))
 		return expected(p, "'::' and a variable of that file");
-	TRY(add_named(p, EXPR_VARIABLE, begin, "the name of a variable"));
+	TRY(add_variable(p, begin, "the name of a variable"));
 	p->expr->steps[p->expr->n - 1].file = xstrndup(p->text + file, length);
 	return NULL;
 }
@@ -329,7 +351,7 @@ static struct err *parse_primary(struct parser *p, size_t begin)
 		add_step(p, EXPR_NUMBER, begin)->number = number;
 		return NULL;
 	}
-	return add_named(p, EXPR_VARIABLE, begin, "a variable or an address");
+	return add_variable(p, begin, "a variable or an address");
 }
 
 static struct err *parse_index(struct parser *p, size_t begin)
@@ -431,6 +453,7 @@ void expr_deinit(struct expr *e)
 	for (size_t i = 0; i < e->n; i++) {
 		free(e->steps[i].name);
 		free(e->steps[i].file);
+		free(e->steps[i].scope);
 		expr_type_deinit(&e->steps[i].type);
 	}
 	free(e->text);

@@ -3,7 +3,7 @@
  *
  *	expression := "*" expression | "&" expression | "(" type ")" expression | postfix
  *	postfix    := primary { "." NAME | "->" NAME | "[" INTEGER "]" | "[" "cpu" NUMBER "]" }
- *	primary    := NAME | "'" FILE "'" "::" NAME | NUMBER | "(" expression ")"
+ *	primary    := [ "'" FILE "'" "::" ] [ SCOPE "::" ] NAME | NUMBER | "(" expression ")"
  *	type       := [ "struct" | "union" | "enum" ] NAME... { "*" } [ "[" NUMBER "]" ]
  *
  * There is nothing that takes two operands, so an expression is a chain: where it begins, and one step after the other.
@@ -18,7 +18,7 @@
 enum { EXPR_LENGTH_MAX = 1024, EXPR_STEPS_MAX = 64 };
 
 enum expr_op {
-	EXPR_VARIABLE, /* name, of the file `file` if that isn't NULL */
+	EXPR_VARIABLE, /* name, of the file `file` and of the function or module `scope`, if those aren't NULL */
 	EXPR_NUMBER,   /* number */
 	EXPR_MEMBER,   /* .name */
 	EXPR_ARROW,    /* ->name */
@@ -40,7 +40,7 @@ struct expr_step {
 	enum expr_op op;
 	/* What has been said up to here, this step included: from `begin` to `end` in the text. */
 	size_t begin, end;
-	char *name, *file;
+	char *name, *file, *scope;
 	uint64_t number; /* two's complement */
 	struct expr_type type;
 };

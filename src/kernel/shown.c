@@ -11,6 +11,9 @@
 
 enum { ELEMENT_COMPARED_MAX = 256, ANONYMOUS_MAX = 16, TYPE_USUAL = 100 };
 
+/* Where the room for modules ends: MODULES_END of arch/x86. Behind it are numbers that only look like addresses. */
+#define NO_MODULES UINT64_C(0xffffffffff000000)
+
 struct reader {
 	const struct value_context *c;
 	const struct ctype_source *source;
@@ -49,13 +52,16 @@ static void cut(struct reader *r, struct shown *s, enum shown_kind kind)
 	r->complete = false;
 }
 
-/* What of the kernel's image is at the address. */
+/* Modules lie behind the image, in the last two gigabytes of the address space. */
 static bool find_symbol(struct reader *r, uint64_t address, struct program_symbol *ret)
 {
 	const struct kernel *k = r->c->kernel;
 
-	return has(k, FACT_TEXT) && has(k, FACT_IMAGE_END) && address >= symbol(k, FACT_TEXT) &&
-	       address < symbol(k, FACT_IMAGE_END) && program_symbol_at(r->c->program, address - k->slide, ret);
+	if (!has(k, FACT_TEXT) || !has(k, FACT_IMAGE_END) || address < symbol(k, FACT_TEXT) || address >= NO_MODULES)
+		return false;
+	if (address < symbol(k, FACT_IMAGE_END))
+		return program_symbol_at(r->c->program, address - k->slide, ret);
+	return program_module_symbol_at(r->c->program, address, ret);
 }
 
 /* --- Text --- */
@@ -130,12 +136,17 @@ static bool read_char_array(struct reader *r, uint64_t address, uint64_t size, u
 
 static void name_target(struct reader *r, struct shown *s)
 {
+	struct buf b = BUF_INIT;
 	struct program_symbol place;
 
 	if (!find_symbol(r, s->number, &place))
 		return;
-	s->symbol = place.offset ? xasprintf("%.*s+0x%" PRIx64, (int)LIMIT_SHOWN_NAME, place.name, place.offset)
-				 : xstrndup(place.name, LIMIT_SHOWN_NAME);
+	buf_printf(&b, "%.*s", (int)LIMIT_SHOWN_NAME, place.name);
+	if (place.offset)
+		buf_printf(&b, "+0x%" PRIx64, place.offset);
+	if (place.module)
+		buf_printf(&b, " [%s]", place.module);
+	s->symbol = buf_steal(&b);
 }
 
 static void show_pointer(struct reader *r, const struct ctype_info *info, unsigned int depth, struct shown *ret)

@@ -126,22 +126,35 @@ static struct err *find_variable(const struct value_context *c, const struct exp
 				 struct program_variable *ret)
 {
 	char *text = NULL;
-	struct err *e = program_variable(c->program, step->file, step->name, ret, &text);
+	const struct program_name name = { step->file, step->scope, step->name };
+	struct err *e = program_variable(c->program, &name, ret, &text);
 
 	note(c, text);
 	return e;
+}
+
+static bool is_per_cpu(const struct kernel *k, const struct program_variable *v)
+{
+	return v->in_module ? v->is_per_cpu : percpu_is_variable(k, v->address);
 }
 
 static struct err *take_variable(struct state *s, const struct expr_step *step)
 {
 	const struct kernel *k = s->c->kernel;
 	struct program_variable found;
-	uint64_t address;
+	uint64_t address, offset = 0;
 
 	TRY(find_variable(s->c, step, &found));
-	address = found.address + k->slide;
-	if (percpu_is_variable(k, found.address))
+	address = found.address;
+	if (found.in_module) {
+		if (found.is_per_cpu)
+			TRY(percpu_offset(k, s->cpu, &offset));
+		address += offset;
+	} else if (is_per_cpu(k, &found)) {
 		TRY(percpu_address(k, found.address, s->cpu, &address));
+	} else {
+		address += k->slide;
+	}
 	place(s, &found.type, address);
 	return NULL;
 }
@@ -189,6 +202,17 @@ static struct err *no_member(const struct state *s, const struct ctype_info *inf
 	return refuse(s, ERR_NOT_FOUND, why);
 }
 
+/* What the kernel only declares, a module may define. */
+static struct ctype_info describe_target(const struct state *s, const struct ctype *target)
+{
+	struct ctype_info info = ctype_describe(program_types(s->c->program), target);
+
+	if (!info.is_declared)
+		return info;
+	program_open_modules(s->c->program);
+	return ctype_describe(program_types(s->c->program), target);
+}
+
 /* "." goes through a pointer as "->" does: a shell takes the > for itself. */
 static struct err *take_member(struct state *s, const struct expr_step *step)
 {
@@ -202,7 +226,7 @@ static struct err *take_member(struct state *s, const struct expr_step *step)
 		return refuse(s, ERR_USAGE, "; say what is there by a cast: ((struct task_struct *)0x...)->comm");
 	if (info.kind == CTYPE_POINTER) {
 		target = ctype_target(&info.bare);
-		info = ctype_describe(program_types(s->c->program), &target);
+		info = describe_target(s, &target);
 		if (info.kind != CTYPE_STRUCT && info.kind != CTYPE_UNION)
 			return refuse(s, ERR_USAGE, ", and has no members");
 		is_pointer = true;
@@ -226,7 +250,7 @@ static struct err *take_member(struct state *s, const struct expr_step *step)
 static struct err *take_element(struct state *s, const struct ctype_info *info, uint64_t index)
 {
 	struct ctype element = ctype_target(&info->bare);
-	struct ctype_info e = ctype_describe(program_types(s->c->program), &element);
+	struct ctype_info e = describe_target(s, &element);
 	uint64_t address;
 	char why[80];
 
@@ -257,7 +281,7 @@ static struct err *take_cpu(struct state *s, const struct expr_step *step)
 
 		TRY(find_variable(s->c, s->before, &found));
 		/* Then it has been taken from that CPU already. */
-		if (percpu_is_variable(s->c->kernel, found.address))
+		if (is_per_cpu(s->c->kernel, &found))
 			return NULL;
 	}
 	if (info.kind != CTYPE_POINTER)
@@ -370,7 +394,7 @@ struct err *value_needs_cpu(const struct value_context *c, const struct expr *e,
 	if (e->steps[0].op != EXPR_VARIABLE || (e->n > 1 && e->steps[1].op == EXPR_CPU))
 		return NULL;
 	TRY(find_variable(c, &e->steps[0], &found));
-	*ret = percpu_is_variable(c->kernel, found.address);
+	*ret = is_per_cpu(c->kernel, &found);
 	return NULL;
 }
 

@@ -91,14 +91,19 @@ by_gdb()
 }
 
 # crash 8.0.2's ps leaves out every task of kernels in which struct pid ends in a flexible array (b69f0aeb0689, in 6.1.y, too), so
-# the list itself is walked.
+# the list itself is walked: the address of each task, what it is called, and who its parent is.
 by_crash()
 {
-	printf 'list task_struct.tasks -s task_struct.pid,comm -h init_task\nsys\nexit\n' >"$tmp/crash.in"
+	printf 'list task_struct.tasks -s task_struct.pid,real_parent,comm -h init_task\nsys\nexit\n' >"$tmp/crash.in"
 	run timeout 240 crash -s "$(field "$1" vmlinux)" "$core" -i "$tmp/crash.in"
-	printf '%s\n' "$stdout" | sed -n 's/^  pid = \([0-9]*\),*$/\1/p; s/^  comm = "\([^\\"]*\).*/\1/p' | paste -d ' ' - - |
-		grep -v '^0 ' | sort -n >"$tmp/theirs"
-	diff "$tmp/ours" "$tmp/theirs" >"$tmp/diff"
+	printf '%s\n' "$stdout" | awk '
+		/^[0-9a-f]+$/ { task = "0x" $1 }
+		/^  pid = / { pid[task] = $3 + 0 }
+		/^  real_parent = / { sub(",", "", $3); parent[task] = $3 }
+		/^  comm = / { comm = $0; sub(/^[^"]*"/, "", comm); sub(/[\\"].*/, "", comm); name[task] = comm }
+		END { for (t in pid) if (pid[t]) print t, pid[t], pid[parent[t]], name[t] }' | sort >"$tmp/theirs"
+	"$KTB" ps --json --long --core "$core" | jq -r '.[] | "\(.task) \(.pid) \(.ppid) \(.command)"' | sort >"$tmp/long"
+	diff "$tmp/long" "$tmp/theirs" >"$tmp/diff" && [ "$(wc -l <"$tmp/long")" -gt 20 ] || echo "$(wc -l <"$tmp/long") tasks" >>"$tmp/diff"
 	expect_equal "$1: crash $2: its tasks are those of ktb ps" "$(cat "$tmp/diff")" ''
 	expect_match "$1: crash $2: the machine" 'CPUS: 2'
 }
@@ -269,6 +274,17 @@ for delay in 0.01 0.03 0.05 0.1 0.15 0.2; do
 		only_core || not_ok "after $delay s: nothing is left" "$(ls "$tmp")"
 	done
 done
+# Killed, it can't clean up.
+killed=0
+for delay in 0.02 0.05 0.1 0.2; do
+	for option in --quiet --compress; do
+		rm -f "$core"
+		run timeout -s KILL "$delay" "$KTB" dump --name big "$option" "$core"
+		[ -e "$core" ] || killed=$((killed + 1))
+		only_core || not_ok "killed after $delay s: nothing is left" "$(ls "$tmp")"
+	done
+done
+expect 'some were killed' [ "$killed" -gt 0 ]
 expect 'some were interrupted' [ "$interrupted" -gt 0 ]
 expect 'the guest goes on' wait_for 20 is_listed big running
 dump big --compress

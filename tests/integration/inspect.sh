@@ -153,6 +153,17 @@ run "$KTB" dmesg --name new --level err
 expect_match 'a level: what is as urgent, with nothing for a terminal to obey' 'bad \\x1b\[31mnews$'
 expect 'and nothing less urgent' [ "$(printf '%s\n' "$stdout" | grep -c 'good news')" = 0 ]
 expect_equal 'as JSON' "$("$KTB" dmesg --name new --json | jq -r '.[] | select(.text == "good news") | .level')" info
+guest new 'echo "<28>bad weather" >/dev/kmsg; dmesg -r'
+printf '%s\n' "$stdout" | sed -n 's/^<\([0-9]*\)>.*/\1/p' >"$tmp/theirs"
+# The number that busybox shows has the facility in it.
+"$KTB" dmesg --json --name new | jq -r '.[] | .level as $l | .facility * 8 + (["emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"] | index($l))' >"$tmp/ours"
+expect_equal 'levels and facilities are those that the guest shows' "$(sort "$tmp/ours" | uniq -c)" "$(sort "$tmp/theirs" | uniq -c)"
+run "$KTB" dmesg -x --name new
+expect_match 'and as text' '^daemon:warn  : \[ *[0-9]+\.[0-9]{6}\] bad weather$'
+expect_match 'the kernel itself' '^kern  :notice: \[ *[0-9]+\.[0-9]{6}\] Linux version'
+run "$KTB" ps --name new --core "$tmp/no-core"
+expect_status 'a VM and a core at once' 2
+expect_error 'which one?' 'which of them is meant'
 run "$KTB" dmesg --name new --level nonsense
 expect_status 'no such level: status 2' 2
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# timeout: 400
+# timeout: 500
 # ktb read against GDB, value by value, on guests that stand still, and against what the guests say of themselves: both
 # kernels, with KASLR and without, and core files.
 #
@@ -15,7 +15,7 @@ old_source=$(ls /usr/src/linux-source-6.1.tar.xz 2>/dev/null)
 at_exit 'rm -rf "$run"'
 at_exit '"$KTB" stop --all --force >/dev/null 2>&1'
 
-for program in jq socat gdb; do
+for program in jq socat gdb xz; do
 	command -v "$program" >/dev/null || not_ok "$program is there" 'these tests need it'
 done
 
@@ -134,6 +134,8 @@ same_as_gdb()
 		-ex "shell '$tmp/ask' $1 boot_cpu_data boot_cpu_data 2" -ex "source $tmp/compare.gdb" \
 		-ex "shell '$tmp/ask' $1 tcp_prot tcp_prot 2" -ex "source $tmp/compare.gdb" \
 		-ex "shell '$tmp/ask' $1 '*init_task.signal' '(*init_task.signal)' 3" -ex "source $tmp/compare.gdb" \
+		-ex "shell '$tmp/ask' $1 __lru_add_drain_all::lru_drain_gen __lru_add_drain_all::lru_drain_gen 1" -ex "source $tmp/compare.gdb" \
+		-ex "shell '$tmp/ask' $1 cpus_with_pcps __drain_all_pages::cpus_with_pcps 1" -ex "source $tmp/compare.gdb" \
 		>"$tmp/gdb.out" 2>"$tmp/gdb.err" </dev/null
 	sed -n '/^[].[a-z_A-Z0-9]* -\{0,1\}[0-9a-fx]*$/p' "$tmp/gdb.out" >"$tmp/theirs"
 	if diff "$tmp/theirs" "$tmp/ours" >"$tmp/diff" && [ "$(wc -l <"$tmp/ours")" -gt 500 ]; then
@@ -146,6 +148,100 @@ $(head -n 20 "$tmp/diff"; head -n 5 "$tmp/gdb.err")"
 for vm in new ${old_source:+old}; do
 	same_as_gdb "$vm"
 done
+
+# --- Modules ------------------------------------------------------------------------------------------------------
+
+mkdir "$tmp/reader"
+echo 'obj-m := reader.o' >"$tmp/reader/Kbuild"
+cat >"$tmp/reader/reader.c" <<'END'
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <linux/sched.h>
+struct reader_thing {
+	int number;
+	const char *text;
+	struct task_struct *loader;
+};
+static struct reader_thing things[3] = { { 1, "one" }, { -2, "two" }, { 3, "three" } };
+static DEFINE_PER_CPU(int, reader_count);
+static void (*reader_hook)(void);
+int reader_seen;
+static int asked;
+module_param(asked, int, 0644);
+static void reader_call(void)
+{
+	static int calls = 40;
+
+	pr_info("reader: called %d, at %px\n", ++calls, &things);
+}
+static int __init reader_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		per_cpu(reader_count, cpu) = 100 + cpu;
+	things[1].loader = current;
+	reader_seen = asked;
+	reader_hook = reader_call;
+	reader_hook();
+	return 0;
+}
+static void __exit reader_exit(void)
+{
+	reader_hook();
+}
+module_init(reader_init);
+module_exit(reader_exit);
+MODULE_LICENSE("GPL");
+END
+
+# Its folder in the cache goes with the test's.
+forget_module()
+{
+	for _f in "$XDG_CACHE_HOME"/ktb/module/*/src/Kbuild; do
+		[ "$(readlink "$_f")" != "$tmp/reader/Kbuild" ] || rm -rf "${_f%/src/*}"
+	done
+}
+at_exit forget_module
+
+# module_has_variables NAME OPTION...
+module_has_variables()
+{
+	vm=$1
+	shift
+	run "$KTB" read --name "$vm" things
+	expect_status "$vm: what no module has" 1
+	run timeout 120 "$KTB" module --load --name "$vm" "$@" "$tmp/reader" -- asked=77
+	expect_status "$vm: a module" 0
+	expect_equal "$vm: its parameter" "$(value "$vm" reader::asked)" 77
+	guest "$vm" 'echo 78 >/sys/module/reader/parameters/asked'
+	expect_equal "$vm: when it was changed" "$(value "$vm" "'reader.c'::asked")" 78
+	expect_equal "$vm: what has no initial value" "$(value "$vm" reader_seen)" 77
+	expect_equal "$vm: a member of an array of its structs" "$(value "$vm" 'things[1].number')" -2
+	expect_equal "$vm: text" "$(value "$vm" 'reader::things[2].text' | sed 's/^0x[0-9a-f]* //')" '"three"'
+	expect_equal "$vm: a type of the kernel's" "$(value "$vm" 'things[1].loader->comm')" '"ktb-agent"'
+	expect_equal "$vm: a function by name" "$(value "$vm" reader_hook | sed 's/^.*0x[0-9a-f]* //')" '<reader_call [reader]>'
+	expect_equal "$vm: a static variable of a function" "$(value "$vm" reader_call::calls)" 41
+	address=$("$KTB" dmesg --name "$vm" | sed -n 's/.*reader: called 41, at \([0-9a-f]*\)$/0x\1/p')
+	expect_equal "$vm: where they are" "$("$KTB" read --name "$vm" --json '&things' | jq -r '.[0].value')" "$address"
+	run "$KTB" read --name "$vm" "$address" --type 'struct reader_thing'
+	expect_match "$vm: a type of the module's" '^    \.text = \(const char \*\) 0x[0-9a-f]* "one",$'
+	run "$KTB" read --name "$vm" reader_count
+	expect_equal "$vm: a per-CPU variable of the module's" "$stdout" '[cpu 0] (int) 100
+[cpu 1] (int) 101'
+	mv "$(ls "$XDG_CACHE_HOME"/ktb/module/*/src/reader.ko)" "$tmp/reader.away"
+	run "$KTB" read --name "$vm" reader::things
+	expect_status "$vm: without its file" 1
+	expect_error "$vm: and why" 'the variables of module reader are not known'
+	mkdir -p "$tmp/packed"
+	xz -c "$tmp/reader.away" >"$tmp/packed/reader.ko.xz"
+	expect_equal "$vm: a file that is compressed" "$("$KTB" read --name "$vm" --modules "$tmp/packed" calls)" '(int) 41'
+	rm -rf "$tmp/packed"
+	forget_module
+}
+module_has_variables new
+module_has_variables kaslr
+[ -z "$old_source" ] || module_has_variables old --source "$old_source"
 
 # --- As something else, and as text -------------------------------------------------------------------------------
 
@@ -181,6 +277,8 @@ fails 1 "'init_task.mm' is NULL" 'init_task.mm->pgd'
 fails 1 "is at 0x1010: 0x1010 is not mapped" '*(int *)0x1010'
 fails 1 'there is no CPU 7' 'runqueues[cpu 7]'
 fails 1 "'schedule' is a function" schedule
+fails 1 "knows no variable 'schedule::nothing'" schedule::nothing
+fails 2 'the name of a variable is expected' 'schedule::'
 fails 2 "here$" 'init_task..comm'
 fails 2 '^ {14}\^$' 'init_task..comm'
 fails 2 'nothing says what is there' 0xffff888000000000

@@ -612,3 +612,32 @@ static inline void fake_damage(struct fake_kernel *f, const uint8_t *piece)
 	offset %= FAKE_SIZE - sizeof(value);
 	memcpy(f->image + offset, &value, width);
 }
+
+/* A kernel that was found in its memory. */
+struct fake_fixture {
+	struct fake_kernel *fake;
+	struct mem *mem;
+	struct kernel *kernel;
+};
+
+static inline struct fake_fixture *fake_fixture_create(uint64_t phys, uint64_t slide)
+{
+	struct fake_fixture *x = xcalloc(1, sizeof(*x));
+
+	x->fake = fake_create(phys, slide);
+	x->mem = fake_mem(x->fake);
+	if (kernel_open(x->mem, FAKE_BUILD_ID, x->fake->facts, &x->kernel))
+		abort();
+	return x;
+}
+
+static inline int fake_fixture_teardown(void **state)
+{
+	struct fake_fixture *x = *state;
+
+	kernel_destroy(x->kernel);
+	mem_destroy(x->mem);
+	free(x->fake);
+	free(x);
+	return 0;
+}

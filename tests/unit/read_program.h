@@ -66,8 +66,14 @@ static const char read_source[] =
 	"extern const char by_linker[];\n"
 	"const char *use;\n"
 	"double ratio = 0.5;\n"
-	"void function(struct thing *t, int n) { t->number += n; }\n"
-	"void entry(void) { use = by_linker; function(&thing, twice); }\n";
+	"struct of_module *foreign;\n"
+	"void function(struct thing *t, int n)\n"
+	"{\n"
+	"	static int calls = 11;\n"
+	"	t->number += n + calls++;\n"
+	"	if (n) { static int in_block = 12; in_block += n; }\n"
+	"}\n"
+	"void entry(void) { static int calls = 13; calls++; use = by_linker; function(&thing, twice); }\n";
 
 static const char read_other_source[] =
 	"struct hidden { int secret; };\n"
@@ -77,6 +83,15 @@ static const char read_other_source[] =
 	"static int twice __attribute__((used)) = 2;\n"
 	"__asm__(\".globl by_linker\\n.data\\n.type by_linker, @object\\n.size by_linker, 6\\n\"\n"
 	"	\"by_linker: .asciz \\\"linker\\\"\\n\");\n";
+
+static const char read_module_source[] =
+	"struct of_module { int value; };\n"
+	"struct of_module in_module = { 1 };\n"
+	"struct hidden *of_kernel = 0;\n"
+	"static int twice __attribute__((used)) = 3;\n"
+	"int module_counter __attribute__((section(\".data..percpu\"))) = 0;\n"
+	"void module_function(void) { static int module_calls = 31; module_calls++; }\n"
+	"void (*hook)(void) = module_function;\n";
 
 static inline struct err *write_text(const char *folder, const char *name, const char *text)
 {
@@ -124,6 +139,17 @@ static inline struct err *read_program_make(const char *folder, const char *debu
 
 	TRY(write_text(folder, "a.c", read_source));
 	TRY(write_text(folder, "b.c", read_other_source));
+	return process_run(argv, folder, NULL, NULL);
+}
+
+/* Compiles a module in the folder, to "module.ko". */
+static inline struct err *read_module_make(const char *folder, const char *debug)
+{
+	const char *cc = getenv("CC");
+	const char *const argv[] = { cc ? cc : "cc", debug,         "-O1", "-w",        "-fno-pic", "-mcmodel=kernel",
+				     "-c",           "-fno-common", "-o",  "module.ko", "module.c", NULL };
+
+	TRY(write_text(folder, "module.c", read_module_source));
 	return process_run(argv, folder, NULL, NULL);
 }
 

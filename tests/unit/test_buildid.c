@@ -12,7 +12,10 @@
 #include <string.h>
 
 #include "base/buildid.h"
+#include "base/fs.h"
+#include "base/process.h"
 #include "base/util.h"
+#include "tests/unit/compile.h"
 
 /* Another note, then the build ID 01020304. */
 static const uint8_t notes[] = {
@@ -61,12 +64,46 @@ static void a_program_has_one(void **state)
 	assert_true(size > 16);
 }
 
+/* A file with these bytes: its build ID, or what is said about it. */
+static char *read_back(const char *path, const void *bytes, size_t n)
+{
+	_cleanup_(err_destroy) struct err *e = write_file_atomic(path, bytes, n, 0600);
+	char *id;
+
+	assert_null(e);
+	e = build_id_read(path, &id);
+	return e ? xstrdup(err_message(e)) : id;
+}
+
+static void a_compressed_file_has_it_too(void **state)
+{
+	const char *const gzip[] = { "gzip", "-c", "/proc/self/exe", NULL };
+	_cleanup_(free) char *folder = make_test_folder(), *path = xasprintf("%s/x.ko.gz", folder), *id = NULL,
+			     *own = NULL, *cut = NULL, *zstd = NULL, *text = NULL;
+	_cleanup_(buf_deinit) struct buf packed = BUF_INIT;
+
+	(void)state;
+	/* That is gzip itself. */
+	assert_null(process_run(gzip, NULL, NULL, &packed));
+	assert_null(build_id_read("/bin/gzip", &own));
+	id = read_back(path, packed.data, packed.len);
+	assert_string_equal(id, own);
+	cut = read_back(path, packed.data, 12);
+	assert_non_null(strstr(cut, "x.ko.gz is compressed by gzip, and can't be read here"));
+	zstd = read_back(path, "\x28\xb5\x2f\xfd and nothing else", 21);
+	assert_non_null(strstr(zstd, "x.ko.gz is compressed by zstd, and can't be read here"));
+	text = read_back(path, "BZ", 2);
+	assert_non_null(strstr(text, "x.ko.gz is not an ELF file"));
+	assert_null(remove_tree(folder));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_it),
 		cmocka_unit_test(survives_what_is_cut_or_wild),
 		cmocka_unit_test(a_program_has_one),
+		cmocka_unit_test(a_compressed_file_has_it_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

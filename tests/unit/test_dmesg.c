@@ -13,36 +13,13 @@
 
 enum { RESERVED, COMMITTED, FINALIZED, REUSABLE };
 
-struct fixture {
-	struct fake_kernel *fake;
-	struct mem *mem;
-	struct kernel *kernel;
-};
-
 static int setup(void **state)
 {
-	struct fixture *x = xcalloc(1, sizeof(*x));
-
-	x->fake = fake_create(0x200000, 0);
-	x->mem = fake_mem(x->fake);
-	if (kernel_open(x->mem, FAKE_BUILD_ID, x->fake->facts, &x->kernel))
-		return -1;
-	*state = x;
+	*state = fake_fixture_create(0x200000, 0);
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	struct fixture *x = *state;
-
-	kernel_destroy(x->kernel);
-	mem_destroy(x->mem);
-	free(x->fake);
-	free(x);
-	return 0;
-}
-
-static void say(struct fixture *x, unsigned int level, const char *text, unsigned int state)
+static void say(struct fake_fixture *x, unsigned int level, const char *text, unsigned int state)
 {
 	fake_record(x->fake, level, text, strlen(text), state);
 }
@@ -56,7 +33,7 @@ static void assert_text(const struct dmesg *d, size_t i, const char *text)
 
 static void reads_records(void **state)
 {
-	struct fixture *x = *state;
+	struct fake_fixture *x = *state;
 	_cleanup_(dmesg_deinit) struct dmesg d = DMESG_INIT;
 
 	say(x, 5, "Linux version", FINALIZED);
@@ -75,7 +52,7 @@ static void reads_records(void **state)
 
 static void an_unused_ring_is_empty(void **state)
 {
-	struct fixture *x = *state;
+	struct fake_fixture *x = *state;
 	_cleanup_(dmesg_deinit) struct dmesg d = DMESG_INIT;
 
 	assert_null(dmesg_read(x->kernel, 0, false, &d));
@@ -86,7 +63,7 @@ static void an_unused_ring_is_empty(void **state)
 /* 1024 bytes and 16 descriptors: texts wrap, and old records go. */
 static void reads_a_ring_that_has_gone_round(void **state)
 {
-	struct fixture *x = *state;
+	struct fake_fixture *x = *state;
 	_cleanup_(dmesg_deinit) struct dmesg d = DMESG_INIT;
 	char text[64];
 
@@ -108,7 +85,7 @@ static void reads_a_ring_that_has_gone_round(void **state)
 
 static void reads_what_is_new(void **state)
 {
-	struct fixture *x = *state;
+	struct fake_fixture *x = *state;
 	_cleanup_(dmesg_deinit) struct dmesg d = DMESG_INIT, none = DMESG_INIT;
 
 	for (unsigned int i = 0; i < 12; i++)
@@ -124,7 +101,7 @@ static void reads_what_is_new(void **state)
 
 static void another_log_is_noticed(void **state)
 {
-	struct fixture *x = *state;
+	struct fake_fixture *x = *state;
 	_cleanup_(dmesg_deinit) struct dmesg d = DMESG_INIT;
 
 	say(x, 6, "Linux version", FINALIZED);
@@ -136,7 +113,7 @@ static void another_log_is_noticed(void **state)
 
 static void an_open_record_is_shown_once_and_whole(void **state)
 {
-	struct fixture *x = *state;
+	struct fake_fixture *x = *state;
 	_cleanup_(dmesg_deinit) struct dmesg d = DMESG_INIT, followed = DMESG_INIT;
 
 	say(x, 6, "done", FINALIZED);
@@ -152,7 +129,7 @@ static void an_open_record_is_shown_once_and_whole(void **state)
 
 static void one_being_written_is_left_out(void **state)
 {
-	struct fixture *x = *state;
+	struct fake_fixture *x = *state;
 	_cleanup_(dmesg_deinit) struct dmesg d = DMESG_INIT;
 
 	say(x, 6, "before", FINALIZED);
@@ -166,7 +143,7 @@ static void one_being_written_is_left_out(void **state)
 
 static void a_record_whose_text_is_another_ones_is_lost(void **state)
 {
-	struct fixture *x = *state;
+	struct fake_fixture *x = *state;
 	_cleanup_(dmesg_deinit) struct dmesg d = DMESG_INIT;
 
 	say(x, 6, "first", FINALIZED);
@@ -180,7 +157,7 @@ static void a_record_whose_text_is_another_ones_is_lost(void **state)
 
 static void an_empty_line_has_no_block(void **state)
 {
-	struct fixture *x = *state;
+	struct fake_fixture *x = *state;
 	_cleanup_(dmesg_deinit) struct dmesg d = DMESG_INIT;
 
 	say(x, 6, "", FINALIZED);
@@ -193,7 +170,7 @@ static void an_empty_line_has_no_block(void **state)
 
 static void impossible_rings_are_errors(void **state)
 {
-	struct fixture *x = *state;
+	struct fake_fixture *x = *state;
 	_cleanup_(dmesg_deinit) struct dmesg d = DMESG_INIT;
 	_cleanup_(err_destroy) struct err *size = NULL, *pointer = NULL;
 
@@ -220,16 +197,17 @@ static void levels_have_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(reads_records, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_unused_ring_is_empty, setup, teardown),
-		cmocka_unit_test_setup_teardown(reads_a_ring_that_has_gone_round, setup, teardown),
-		cmocka_unit_test_setup_teardown(reads_what_is_new, setup, teardown),
-		cmocka_unit_test_setup_teardown(another_log_is_noticed, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_open_record_is_shown_once_and_whole, setup, teardown),
-		cmocka_unit_test_setup_teardown(one_being_written_is_left_out, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_record_whose_text_is_another_ones_is_lost, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_empty_line_has_no_block, setup, teardown),
-		cmocka_unit_test_setup_teardown(impossible_rings_are_errors, setup, teardown),
+		cmocka_unit_test_setup_teardown(reads_records, setup, fake_fixture_teardown),
+		cmocka_unit_test_setup_teardown(an_unused_ring_is_empty, setup, fake_fixture_teardown),
+		cmocka_unit_test_setup_teardown(reads_a_ring_that_has_gone_round, setup, fake_fixture_teardown),
+		cmocka_unit_test_setup_teardown(reads_what_is_new, setup, fake_fixture_teardown),
+		cmocka_unit_test_setup_teardown(another_log_is_noticed, setup, fake_fixture_teardown),
+		cmocka_unit_test_setup_teardown(an_open_record_is_shown_once_and_whole, setup, fake_fixture_teardown),
+		cmocka_unit_test_setup_teardown(one_being_written_is_left_out, setup, fake_fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_record_whose_text_is_another_ones_is_lost, setup,
+						fake_fixture_teardown),
+		cmocka_unit_test_setup_teardown(an_empty_line_has_no_block, setup, fake_fixture_teardown),
+		cmocka_unit_test_setup_teardown(impossible_rings_are_errors, setup, fake_fixture_teardown),
 		cmocka_unit_test(levels_have_names),
 	};
 

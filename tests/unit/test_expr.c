@@ -25,8 +25,8 @@ static char *steps_of(const char *text)
 		const struct expr_step *s = &e.steps[i];
 
 		assert_true(s->begin < s->end && s->end <= strlen(text));
-		buf_printf(&b, "%s%s%s%s%s", i ? " " : "", ops[s->op], s->file ? s->file : "", s->file ? "::" : "",
-			   s->name ? s->name : "");
+		buf_printf(&b, "%s%s%s%s%s%s%s", i ? " " : "", ops[s->op], s->file ? s->file : "", s->file ? "::" : "",
+			   s->scope ? s->scope : "", s->scope ? " :: " : "", s->name ? s->name : "");
 		if (s->op == EXPR_NUMBER || s->op == EXPR_INDEX || s->op == EXPR_CPU)
 			buf_printf(&b, "%lld", (long long)s->number);
 		if (s->op == EXPR_CAST)
@@ -53,6 +53,9 @@ static void paths(void **state)
 	expect("runqueues[cpu 1].nr_running", "runqueues [cpu1 .nr_running");
 	expect("x[ cpu 0x2 ]", "x [cpu2");
 	expect("'kernel/fork.c'::max_threads", "kernel/fork.c::max_threads");
+	expect("copy_process::count[1]", "copy_process :: count [1");
+	expect("(hello :: code).x", "hello :: code .x");
+	expect("'kernel/fork.c'::copy_process::count", "kernel/fork.c::copy_process :: count");
 	expect("0xffff888000000000", "#-131391639519232");
 }
 

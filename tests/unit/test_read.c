@@ -35,6 +35,8 @@ static struct setup *make(const char *debug)
 	s->folder = make_test_folder();
 	s->path = xasprintf("%s/program", s->folder);
 	e = read_program_make(s->folder, debug);
+	if (!e)
+		e = read_module_make(s->folder, debug);
 	if (e)
 		print_error("%s\n", err_message(e));
 	assert_null(e);
@@ -231,7 +233,7 @@ static void finds_definitions_elsewhere(struct setup *s)
 	expect(s, "twice", "(int) 1");
 	assert_int_equal(s->notes.n, 1);
 	assert_non_null(
-		strstr(s->notes.v[0], "2 variables are called twice; this is that of a.c; others: 'b.c'::twice"));
+		strstr(s->notes.v[0], "2 variables are called twice; this is 'a.c'::twice; others: 'b.c'::twice"));
 }
 
 static void shows_per_cpu_variables(struct setup *s)
@@ -251,6 +253,103 @@ static void shows_per_cpu_variables(struct setup *s)
 	assert_null(expr_parse("per_cpu[cpu 1]", &of_one));
 	assert_null(value_needs_cpu(&s->c, &of_one, &needs));
 	assert_false(needs);
+}
+
+static void finds_variables_of_functions(struct setup *s)
+{
+	size_t notes = s->notes.n;
+
+	expect(s, "function::calls", "(int) 11");
+	expect(s, "entry::calls", "(int) 13");
+	expect(s, "'a.c'::entry::calls", "(int) 13");
+	expect(s, "in_block", "(int) 12");
+	expect(s, "*&function :: in_block", "(int) 12");
+	assert_int_equal(s->notes.n, notes);
+	expect_like(s, "calls", "(int) 1", "");
+	assert_int_equal(s->notes.n, notes + 1);
+	assert_non_null(strstr(s->notes.v[notes], "2 variables are called calls; this is 'a.c'::"));
+	assert_non_null(strstr(s->notes.v[notes], "'a.c'::function::calls"));
+	assert_non_null(strstr(s->notes.v[notes], "'a.c'::entry::calls"));
+	expect_error(s, "function::twice", NULL, ERR_NOT_FOUND, "no variable 'function::twice'");
+	expect_error(s, "functoin::calls", NULL, ERR_NOT_FOUND, "there is function::calls");
+	expect_error(s, "'b.c'::entry::calls", NULL, ERR_NOT_FOUND,
+		     "no variable 'entry::calls' in b.c, but in 1 other file");
+}
+
+/* --- Modules --- */
+
+enum {
+	MODULE_DATA = READ_DATA + 0x9000, /* in the image */
+	MODULE_BSS = MODULE_DATA + 0x400,
+	MODULE_TEXT = FAKE_SIZE + 0x1000, /* behind it */
+	MODULE_PER_CPU = READ_PER_CPU + 0x800,
+};
+
+static void add_fake_modules(struct program *p, void *user)
+{
+	struct setup *s = user;
+	_cleanup_(free) char *path = xasprintf("%s/module.ko", s->folder);
+	const struct section_place places[] = {
+		{ ".text", FAKE_TEXT + SLIDE + MODULE_TEXT },
+		{ ".data", FAKE_TEXT + SLIDE + MODULE_DATA },
+		{ ".bss", FAKE_TEXT + SLIDE + MODULE_BSS },
+	};
+
+	program_add_module(p, &(struct program_module){ .name = "lost" });
+	program_add_module(p, &(struct program_module){ .name = "fake",
+							.path = path,
+							.sections = places,
+							.sections_n = ARRAY_SIZE(places),
+							.percpu = MODULE_PER_CPU,
+							.percpu_size = 0x10 });
+}
+
+static size_t place_of(struct setup *s, const char *name)
+{
+	struct value v;
+
+	assert_null(find(s, name, NULL, 0, &v));
+	return (size_t)(v.address - FAKE_TEXT - SLIDE);
+}
+
+static void finds_what_modules_have(struct setup *s)
+{
+	_cleanup_(expr_deinit) struct expr e = { .n = 0 };
+	bool needs;
+
+	expect_error(s, "in_module", NULL, ERR_NOT_FOUND, "no variable 'in_module'");
+	program_set_modules(s->program, add_fake_modules, s);
+	fake_put32(s->fake, place_of(s, "in_module"), 21);
+	expect(s, "in_module", "(struct of_module) { .value = (int) 21 }");
+	expect(s, "fake::in_module.value", "(int) 21");
+	expect(s, "'module.c'::in_module.value", "(int) 21");
+	fake_put32(s->fake, place_of(s, "module_calls"), 22);
+	expect(s, "module_function::module_calls", "(int) 22");
+	/* The kernel's own come first. */
+	expect(s, "'a.c'::twice", "(int) 1");
+	fake_put32(s->fake, place_of(s, "fake::twice"), 23);
+	expect(s, "fake::twice", "(int) 23");
+	/* Types of either in the other. */
+	fake_put64(s->fake, place_of(s, "foreign"), FAKE_TEXT + SLIDE + place_of(s, "in_module"));
+	expect(s, "foreign->value", "(int) 21");
+	expect_as(s, "foreign", "struct of_module", "(struct of_module) { .value = (int) 21 }");
+	fake_put64(s->fake, place_of(s, "of_kernel"), FAKE_TEXT + SLIDE + place_of(s, "hidden_thing"));
+	expect(s, "of_kernel->secret", "(int) 42");
+	/* Functions by name. */
+	fake_put64(s->fake, place_of(s, "hook"), FAKE_TEXT + SLIDE + MODULE_TEXT);
+	expect_like(s, "hook", "(void (*)(void)) 0xffffffff8", " <module_function [fake]>");
+	/* Per-CPU variables. */
+	for (uint32_t cpu = 0; cpu < 2; cpu++)
+		fake_put32(s->fake, FAKE_PER_CPU + cpu * 0x1000 + (MODULE_PER_CPU - READ_PER_CPU), 200 + cpu);
+	expect(s, "module_counter[cpu 0]", "(int) 200");
+	expect(s, "module_counter", "(int) 201");
+	assert_null(expr_parse("module_counter", &e));
+	assert_null(value_needs_cpu(&s->c, &e, &needs));
+	assert_true(needs);
+	/* What isn't there. */
+	expect_error(s, "lost::thing", NULL, ERR_NOT_FOUND, "the variables of module lost are not known");
+	expect_error(s, "nonesuch_at_all", NULL, ERR_NOT_FOUND, "nothing is known of what is in module lost");
+	expect_error(s, "in_modul", NULL, ERR_NOT_FOUND, "there is in_module");
 }
 
 static void says_what_is_wrong(struct setup *s)
@@ -318,6 +417,8 @@ static void everything_of(const char *debug)
 	shows_per_cpu_variables(s);
 	says_what_is_wrong(s);
 	depth_and_json(s);
+	finds_variables_of_functions(s);
+	finds_what_modules_have(s);
 	destroy(s);
 }
 

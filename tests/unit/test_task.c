@@ -11,38 +11,15 @@
 #include "kernel/task.h"
 #include "tests/unit/fake_kernel.h"
 
-struct fixture {
-	struct fake_kernel *fake;
-	struct mem *mem;
-	struct kernel *kernel;
-};
-
 static int setup(void **state)
 {
-	struct fixture *x = xcalloc(1, sizeof(*x));
-
-	x->fake = fake_create(0x1400000, 0x600000);
-	x->mem = fake_mem(x->fake);
-	if (kernel_open(x->mem, FAKE_BUILD_ID, x->fake->facts, &x->kernel))
-		return -1;
-	*state = x;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *x = *state;
-
-	kernel_destroy(x->kernel);
-	mem_destroy(x->mem);
-	free(x->fake);
-	free(x);
+	*state = fake_fixture_create(0x1400000, 0x600000);
 	return 0;
 }
 
 static void reads_a_process(void **state)
 {
-	struct fixture *x = *state;
+	struct fake_fixture *x = *state;
 	_cleanup_(task_list_deinit) struct task_list list = TASK_LIST_INIT;
 	size_t at = fake_process(x->fake, "init");
 
@@ -71,7 +48,7 @@ static void reads_a_process(void **state)
 
 static void reads_threads(void **state)
 {
-	struct fixture *x = *state;
+	struct fake_fixture *x = *state;
 	_cleanup_(task_list_deinit) struct task_list list = TASK_LIST_INIT;
 
 	fake_process(x->fake, "init");
@@ -89,7 +66,7 @@ static void reads_threads(void **state)
 
 static void no_tasks_are_no_error(void **state)
 {
-	struct fixture *x = *state;
+	struct fake_fixture *x = *state;
 	_cleanup_(task_list_deinit) struct task_list list = TASK_LIST_INIT;
 
 	assert_null(task_list_read(x->kernel, true, &list));
@@ -99,7 +76,7 @@ static void no_tasks_are_no_error(void **state)
 
 static void a_torn_list_is_not_complete(void **state)
 {
-	struct fixture *x = *state;
+	struct fake_fixture *x = *state;
 	size_t at;
 
 	fake_process(x->fake, "a");
@@ -119,7 +96,7 @@ static void a_torn_list_is_not_complete(void **state)
 
 static void a_list_that_goes_round_ends(void **state)
 {
-	struct fixture *x = *state;
+	struct fake_fixture *x = *state;
 	_cleanup_(task_list_deinit) struct task_list list = TASK_LIST_INIT;
 	size_t a = fake_process(x->fake, "a"), b = fake_process(x->fake, "b");
 
@@ -131,7 +108,7 @@ static void a_list_that_goes_round_ends(void **state)
 
 static void torn_threads_leave_the_process(void **state)
 {
-	struct fixture *x = *state;
+	struct fake_fixture *x = *state;
 	_cleanup_(task_list_deinit) struct task_list list = TASK_LIST_INIT;
 	size_t at;
 
@@ -148,7 +125,7 @@ static void torn_threads_leave_the_process(void **state)
 
 static void what_cannot_be_read_is_not_known(void **state)
 {
-	struct fixture *x = *state;
+	struct fake_fixture *x = *state;
 	_cleanup_(task_list_deinit) struct task_list list = TASK_LIST_INIT;
 	size_t at = fake_process(x->fake, "a");
 
@@ -163,7 +140,7 @@ static void what_cannot_be_read_is_not_known(void **state)
 
 static void says_what_the_kernel_lacks(void **state)
 {
-	struct fixture *x = *state;
+	struct fake_fixture *x = *state;
 	_cleanup_(task_list_deinit) struct task_list list = TASK_LIST_INIT;
 	_cleanup_(kernel_destroy) struct kernel *k = NULL;
 	_cleanup_(err_destroy) struct err *e = NULL;
@@ -198,7 +175,7 @@ static void states_have_letters(void **state)
 
 static void finds_where_it_sleeps(void **state)
 {
-	struct fixture *x = *state;
+	struct fake_fixture *x = *state;
 	struct fake_kernel *f = x->fake;
 	_cleanup_(task_list_deinit) struct task_list list = TASK_LIST_INIT;
 	uint64_t text = FAKE_TEXT + f->slide, stack = fake_direct(f, FAKE_STACK), address = 0;
@@ -225,16 +202,16 @@ static void finds_where_it_sleeps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(reads_a_process, setup, teardown),
-		cmocka_unit_test_setup_teardown(reads_threads, setup, teardown),
-		cmocka_unit_test_setup_teardown(no_tasks_are_no_error, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_torn_list_is_not_complete, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_list_that_goes_round_ends, setup, teardown),
-		cmocka_unit_test_setup_teardown(torn_threads_leave_the_process, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_cannot_be_read_is_not_known, setup, teardown),
-		cmocka_unit_test_setup_teardown(says_what_the_kernel_lacks, setup, teardown),
+		cmocka_unit_test_setup_teardown(reads_a_process, setup, fake_fixture_teardown),
+		cmocka_unit_test_setup_teardown(reads_threads, setup, fake_fixture_teardown),
+		cmocka_unit_test_setup_teardown(no_tasks_are_no_error, setup, fake_fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_torn_list_is_not_complete, setup, fake_fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_list_that_goes_round_ends, setup, fake_fixture_teardown),
+		cmocka_unit_test_setup_teardown(torn_threads_leave_the_process, setup, fake_fixture_teardown),
+		cmocka_unit_test_setup_teardown(what_cannot_be_read_is_not_known, setup, fake_fixture_teardown),
+		cmocka_unit_test_setup_teardown(says_what_the_kernel_lacks, setup, fake_fixture_teardown),
 		cmocka_unit_test(states_have_letters),
-		cmocka_unit_test_setup_teardown(finds_where_it_sleeps, setup, teardown),
+		cmocka_unit_test_setup_teardown(finds_where_it_sleeps, setup, fake_fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
