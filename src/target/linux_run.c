@@ -141,7 +141,7 @@ static struct err *run(struct linux_target *l, const struct target_resume *how)
 /* The CPU that is at a hook only, and would hit it for ever; 0: none is. */
 static uint32_t find_over(struct linux_target *l, const struct target_resume *how)
 {
-	uint32_t thread = how->step && !how->others ? how->step : l->thread;
+	uint32_t thread = how->step && !how->others ? how->step : how->only ? how->only : l->thread;
 	struct err *e;
 	uint64_t pc;
 
