@@ -34,6 +34,7 @@ static const struct kind kinds[] = {
 	[CACHE_DEPMOD] = { "depmod", "depmod", NULL },
 	[CACHE_INITRAMFS] = { "initramfs", "initramfs", ".cpio" },
 	[CACHE_GDB_INDEX] = { "gdb-index", "gdb-index", ".gdb-index" },
+	[CACHE_GDB_MODULE] = { "gdb-module", "gdb-module", NULL },
 	[CACHE_LAYOUT] = { "layout", "layout", "" },
 	[CACHE_LOG] = { "log", "logs", ".log" },
 	[CACHE_EDIT] = { "edit", "edit", NULL },
@@ -108,6 +109,7 @@ static struct locks locks_of(const char *cache, const struct cache_item *item)
 	case CACHE_EDIT:
 		l.make = xasprintf("%s/lock", item->path);
 		break;
+	case CACHE_GDB_MODULE:
 	case CACHE_LAYOUT:
 	case CACHE_LOG:
 	case CACHE_TRASH:

@@ -107,7 +107,7 @@ static uint64_t age_of(const struct cache_item *item)
 static char *short_name(const struct cache_item *item)
 {
 	bool hash = item->kind == CACHE_INITRAMFS || item->kind == CACHE_GDB_INDEX || item->kind == CACHE_DOWNLOAD ||
-		    item->kind == CACHE_DEPMOD;
+		    item->kind == CACHE_DEPMOD || item->kind == CACHE_GDB_MODULE;
 
 	return hash ? xstrndup(item->name, HASH_SHOWN) : xstrdup(item->name);
 }

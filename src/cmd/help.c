@@ -197,6 +197,10 @@ static void print_man_users(unsigned int commands)
 {
 	const char *separator = "Taken by: ";
 
+	if (!commands) {
+		fputs("On no command line.\n", stdout);
+		return;
+	}
 	if (commands == CMD_ALL) {
 		fputs("Taken by: all commands.\n", stdout);
 		return;
@@ -232,7 +236,7 @@ static void print_man_option(const struct option *o)
 	fputs("\n", stdout);
 	if (o->short_flag)
 		printf("*-%c*, ", o->short_flag);
-	printf("*--%s*", flag);
+	printf("*%s%s*", o->commands ? "--" : "", flag);
 	if (*o->arg) {
 		fputs(" _", stdout);
 		print_scdoc(o->arg);

@@ -89,14 +89,14 @@ static bool read_order(struct module_files *files, const char *out)
 	return true;
 }
 
-static void search_build(struct module_files *files, const struct inspect *in)
+static void search_build(struct module_files *files, const struct module_folders *where)
 {
-	_cleanup_(free) char *beside = in->vmlinux ? xstrdup(in->vmlinux) : NULL;
+	_cleanup_(free) char *beside = where->vmlinux ? xstrdup(where->vmlinux) : NULL;
 	char *slash = beside ? strrchr(beside, '/') : NULL;
 
 	if (slash)
 		*slash = '\0';
-	if (in->vm && in->vm->build_dir && read_order(files, in->vm->build_dir))
+	if (where->vm && where->vm->build_dir && read_order(files, where->vm->build_dir))
 		return;
 	if (slash)
 		read_order(files, beside);
@@ -115,11 +115,9 @@ static char *release_of_core(const struct inspect *in)
 }
 
 /* Where packages put those of a release, and their debug information. */
-static void search_system(struct module_files *files, const struct inspect *in)
+static void search_system(struct module_files *files, const char *release)
 {
 	static const char *const folders[] = { "/usr/lib/debug/lib/modules", "/lib/modules" };
-	_cleanup_(free) char *of_core = in->vm ? NULL : release_of_core(in);
-	const char *release = in->vm ? in->vm->release : of_core;
 
 	if (!release || !*release || *release == '.' || strchr(release, '/'))
 		return;
@@ -143,22 +141,37 @@ static void search_cache(struct module_files *files)
 	search(files, folder, 0);
 }
 
+struct module_files *module_files_search(const struct module_folders *where)
+{
+	struct module_files *files = xcalloc(1, sizeof(*files));
+
+	for (size_t i = 0; where->named && i < where->named->n; i++)
+		search(files, where->named->v[i], 0);
+	search_build(files, where);
+	if (where->vm && where->vm->modules)
+		search(files, where->vm->modules, 0);
+	if (!where->vm || !where->vm->build_dir)
+		search_system(files, where->release);
+	search_cache(files);
+	return files;
+}
+
 struct err *module_files_open(const struct config *cfg, const struct inspect *in, struct module_files **ret)
 {
-	_cleanup_(module_files_destroy) struct module_files *files = xcalloc(1, sizeof(*files));
-	const char *named = config_string(cfg, OPT_VM_MODULES);
+	_cleanup_(strv_deinit) struct strv named = STRV_INIT;
+	_cleanup_(free) char *of_core = in->vm ? NULL : release_of_core(in);
+	const char *folder = config_string(cfg, OPT_VM_MODULES);
 
-	if (named && !is_directory(named))
-		return err_create(ERR_NOT_FOUND, "--modules: there is no folder %s", named);
-	if (named)
-		search(files, named, 0);
-	search_build(files, in);
-	if (in->vm && in->vm->modules)
-		search(files, in->vm->modules, 0);
-	if (!in->vm || !in->vm->build_dir)
-		search_system(files, in);
-	search_cache(files);
-	*ret = steal(&files);
+	if (folder && !is_directory(folder))
+		return err_create(ERR_NOT_FOUND, "--modules: there is no folder %s", folder);
+	if (folder)
+		strv_add(&named, folder);
+	*ret = module_files_search(&(struct module_folders){
+		.vm = in->vm,
+		.vmlinux = in->vmlinux,
+		.release = in->vm ? in->vm->release : of_core,
+		.named = &named,
+	});
 	return NULL;
 }
 

@@ -26,6 +26,17 @@ DEFINE_CLEANUP_STORAGE(struct module_file, module_file_deinit);
 
 struct module_files;
 
+/* Where modules can be; each may be NULL. */
+struct module_folders {
+	const struct vm_record *vm;
+	const char *vmlinux;
+	const char *release;      /* of the kernel */
+	const struct strv *named; /* folders that the user has named: these come first */
+};
+
+/* Looks there. */
+struct module_files *module_files_search(const struct module_folders *where);
+
 /* Looks where modules can be. ERR_NOT_FOUND if --modules names no folder. */
 struct err *module_files_open(const struct config *cfg, const struct inspect *in, struct module_files **ret)
 	err_must_check;

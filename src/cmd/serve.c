@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "cmd/serve_modules.h"
 #include "cmd/serve_monitor.h"
 #include "rsp/transcript.h"
 #include "server/session.h"
@@ -15,18 +16,22 @@
 struct serve {
 	const struct config *cfg;
 	const struct vm_record *vm;
+	struct serve_modules *modules;
 };
 
 struct serve *serve_create(const struct config *cfg, const struct vm_record *record)
 {
 	struct serve *s = xcalloc(1, sizeof(*s));
 
-	*s = (struct serve){ cfg, record };
+	*s = (struct serve){ cfg, record, serve_modules_create(record, config_list(cfg, OPT_GDB_MODULES)) };
 	return s;
 }
 
 void serve_destroy(struct serve *s)
 {
+	if (!s)
+		return;
+	serve_modules_destroy(s->modules);
 	free(s);
 }
 
@@ -95,6 +100,14 @@ static struct err *load_facts(void *user, struct layout_answer ret[KERNEL_FACTS_
 	return layout_load(s->vm->build_id, s->vm->vmlinux, kernel_questions, KERNEL_FACTS_N, ret);
 }
 
+static struct err *find_module(void *user, const struct module *m, char **ret, bool *ret_stale)
+{
+	const struct serve *s = user;
+
+	serve_modules_find(s->modules, m, ret, ret_stale);
+	return NULL;
+}
+
 static struct err *run_command(void *user, const char *line, target_output output, void *output_user, bool *ret_known)
 {
 	const struct serve *s = user;
@@ -111,6 +124,7 @@ static struct target *add_linux(const struct serve *s, int ram_fd, struct target
 		.vmlinux = s->vm->vmlinux,
 		.tasks = config_string(s->cfg, OPT_GDB_TASKS),
 		.facts = load_facts,
+		.module_file = find_module,
 		.monitor = run_command,
 		.user = (void *)(uintptr_t)s,
 	};

@@ -81,7 +81,7 @@ struct option {
 	enum option_type type;
 	const char *def;
 	const char *arg; /* what the value is called, or the words of a choice with | between them */
-	unsigned int commands;
+	unsigned int commands; /* 0: in ktb.conf only */
 	const char *help;
 };
 

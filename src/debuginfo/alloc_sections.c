@@ -55,3 +55,30 @@ struct err *alloc_sections_read(const char *path, struct alloc_sections *ret)
 	found = (struct alloc_sections)ALLOC_SECTIONS_INIT;
 	return NULL;
 }
+
+bool alloc_sections_clear_addresses(void *data, size_t len)
+{
+	uint8_t *bytes = data;
+	bool cleared = false;
+	Elf64_Ehdr head;
+	Elf64_Shdr section;
+
+	if (len < sizeof(head))
+		return false;
+	memcpy(&head, bytes, sizeof(head));
+	if (memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 || head.e_ident[EI_CLASS] != ELFCLASS64 ||
+	    head.e_ident[EI_DATA] != ELFDATA2LSB || head.e_type != ET_REL || head.e_shentsize != sizeof(section) ||
+	    head.e_shoff > len || (len - head.e_shoff) / sizeof(section) < head.e_shnum)
+		return false;
+	for (size_t i = 0; i < head.e_shnum; i++) {
+		uint8_t *at = bytes + head.e_shoff + i * sizeof(section);
+
+		memcpy(&section, at, sizeof(section));
+		if (!section.sh_addr)
+			continue;
+		section.sh_addr = 0;
+		memcpy(at, &section, sizeof(section));
+		cleared = true;
+	}
+	return cleared;
+}

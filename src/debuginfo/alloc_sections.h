@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,3 +31,10 @@ DEFINE_CLEANUP_STORAGE(struct alloc_sections, alloc_sections_deinit);
 
 /* ERR_OS if it can't be read, ERR_BAD_DATA if it is no ELF file or a broken one. */
 struct err *alloc_sections_read(const char *path, struct alloc_sections *ret) err_must_check;
+
+/*
+ * Clears the addresses of sections in a relocatable file's bytes. False: none had one, or it isn't such a file, for 64 bits and
+ * little-endian. GDB takes a relocatable file in which any section has an address for one that is placed already, and then has
+ * the lines of all code outside .text at wrong places; some linkers leave such addresses in modules. Pure.
+ */
+bool alloc_sections_clear_addresses(void *data, size_t len);

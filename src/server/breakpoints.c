@@ -107,6 +107,16 @@ struct err *breakpoints_remove_all(struct session *s)
 	return first;
 }
 
+void breakpoints_drop_lost(struct session *s)
+{
+	for (size_t i = s->breakpoints.n; i-- > 0;) {
+		struct breakpoint *bp = &s->breakpoints.v[i];
+
+		if (target_lost(s->target, bp->kind, bp->address, bp->size))
+			drop(&s->breakpoints, bp);
+	}
+}
+
 /* --- Expressions --- */
 
 struct view {

@@ -46,5 +46,7 @@ enum breakpoints_hit {
 enum breakpoints_hit breakpoints_hit(struct session *s, uint32_t thread, uint64_t pc, const struct breakpoint **ret);
 /* Whether the client has a breakpoint there, with a condition or without. */
 bool breakpoints_at(const struct breakpoints *b, uint64_t pc);
+/* Drops those that the target has lost: the client, too, takes them for removed. */
+void breakpoints_drop_lost(struct session *s);
 /* Takes all out of the target. The first error; the others are removed all the same. */
 struct err *breakpoints_remove_all(struct session *s) err_must_check;

@@ -188,6 +188,7 @@ static void take_stop(struct session *s, const struct target_event *event)
 		break;
 	case TARGET_REASON_LIBRARIES:
 		s->stop.reason = STOP_LIBRARIES;
+		breakpoints_drop_lost(s);
 		break;
 	case TARGET_REASON_RESET:
 		s->held = s->word_fd >= 0;

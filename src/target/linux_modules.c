@@ -175,6 +175,11 @@ void linux_module_places(const struct alloc_section *sections, size_t n, const s
 	}
 }
 
+bool linux_is_nowhere(uint64_t address)
+{
+	return address >= HOLE && address < HOLE_END;
+}
+
 static uint64_t take_hole(uint64_t *hole, uint64_t size)
 {
 	uint64_t room = (MIN(size, HOLE_END - HOLE - HOLE_ALIGN) / HOLE_ALIGN + 1) * HOLE_ALIGN, address;

@@ -29,7 +29,9 @@ struct err *linux_insert(struct target *t, enum target_break kind, uint64_t addr
 	struct linux_target *l = linux_target(t);
 	struct brk *k;
 
-	TRY(target_insert(t->beneath, kind, address, size));
+	/* One in a function that was freed: all that GDB knows of it is that it isn't there now. */
+	if (!linux_is_nowhere(address))
+		TRY(target_insert(t->beneath, kind, address, size));
 	k = breaks_find(&l->client, kind, address, size);
 	if (!k)
 		k = breaks_add(&l->client, kind, address, size);
@@ -48,7 +50,7 @@ struct err *linux_remove(struct target *t, enum target_break kind, uint64_t addr
 	/* Hooks are no client's to remove. */
 	if (!k)
 		return err_create(ERR_NOT_FOUND, "there is no breakpoint at 0x%" PRIx64, address);
-	if (k->planted)
+	if (k->planted && !linux_is_nowhere(address))
 		TRY(target_remove(t->beneath, kind, address, size));
 	if (!--k->wanted)
 		breaks_drop(&l->client, k);
@@ -63,7 +65,7 @@ void linux_client_loses(struct linux_target *l, uint64_t start, uint64_t size)
 		if (!k->planted || k->address - start >= size ||
 		    (k->kind != TARGET_BREAK_SOFTWARE && k->kind != TARGET_BREAK_HARDWARE))
 			continue;
-		for (unsigned int n = 0; n < k->wanted; n++)
+		for (unsigned int n = 0; n < k->wanted && !linux_is_nowhere(k->address); n++)
 			err_ignore(target_remove(l->target.beneath, k->kind, k->address, k->size));
 		k->planted = false;
 	}
@@ -141,7 +143,7 @@ static struct err *run(struct linux_target *l, const struct target_resume *how)
 /* The CPU that is at a hook only, and would hit it for ever; 0: none is. */
 static uint32_t find_over(struct linux_target *l, const struct target_resume *how)
 {
-	uint32_t thread = how->step && !how->others ? how->step : l->thread;
+	uint32_t thread = how->step && !how->others ? how->step : how->only ? how->only : l->thread;
 	struct err *e;
 	uint64_t pc;
 

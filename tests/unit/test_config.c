@@ -62,7 +62,7 @@ static void each_option_is_fit_for_use(void **state)
 		option_flag(&options[i], flag);
 		assert_int_equal(strlen(flag), strlen(options[i].name));
 		assert_null(strchr(flag, '_'));
-		assert_true(options[i].commands != 0);
+		assert_true(options[i].commands || *options[i].section);
 		assert_true(*options[i].help);
 		for (size_t j = 0; j < i; j++) {
 			bool alone = !(options[i].commands & options[j].commands);
