@@ -177,6 +177,14 @@ static int read_memory(const char *address, const char *bytes, const char *times
 	return 0;
 }
 
+/* A stub that stops its machine when somebody connects says so. */
+static void drop_what_comes_unasked(void)
+{
+	usleep(200000);
+	while (recv(fd, pending, sizeof(pending), MSG_DONTWAIT) > 0)
+		;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long packet_size;
@@ -185,15 +193,9 @@ int main(int argc, char **argv)
 	if (argc < 4)
 		die("usage: see the source");
 	dial(argv[1]);
+	drop_what_comes_unasked();
 	size = strstr(call("qSupported"), "PacketSize=");
 	packet_size = size ? strtoul(size + strlen("PacketSize="), NULL, 16) : 400;
-	/* A stub that stops its machine when somebody connects says so unasked. */
-	if (reply[0] == 'T') {
-		while (!get())
-			;
-		size = strstr(reply, "PacketSize=");
-		packet_size = size ? strtoul(size + strlen("PacketSize="), NULL, 16) : 400;
-	}
 	call("?");
 	if (strcmp(argv[2], "hits") == 0)
 		return count_hits(argv[3]);

@@ -30,7 +30,8 @@ gdb_on()
 {
 	peer=$1
 	shift
-	gdb -nx -q -batch -iex 'set auto-load no' -iex 'set sysroot' -iex 'set confirm off' "$vmlinux" -ex "target remote $peer" "$@"
+	set -- gdb -nx -q -batch -iex 'set auto-load no' -iex 'set sysroot' -iex 'set confirm off' "$vmlinux" -ex "target remote $peer" "$@"
+	"$@"
 }
 
 # until_says FILE TEXT
@@ -49,11 +50,11 @@ calls_under()
 {
 	"$@" >"$scratch/debugger" 2>&1 &
 	debugger=$!
-	until_says "$scratch/debugger" ready || { kill "$debugger"; return 1; }
+	until_says "$scratch/debugger" ready || { pkill -P "$debugger"; return 1; }
 	# It may say so some time before the guest runs.
 	sleep 0.5
 	seconds "$KTB" exec -q --name bench -- /root/calls "$HITS" || return 1
-	kill -TERM "$debugger"
+	pkill -TERM -P "$debugger" || kill -TERM "$debugger"
 	wait "$debugger"
 	debugger=''
 	running
