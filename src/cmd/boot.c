@@ -15,6 +15,7 @@
 #include "cmd/serve.h"
 #include "cmd/vm_logs.h"
 #include "kbuild/configure.h"
+#include "kernel/kernel.h"
 #include "supervisor/relay.h"
 #include "target/linux.h"
 #include "vm/kvm_probe.h"
@@ -288,6 +289,28 @@ static struct err *hold_image(const struct config *cfg, const struct kernel *k, 
 	return e;
 }
 
+/*
+ * What debug servers and `ktb ps` have to know of the kernel is found out now, the first time: when a debugger waits for an
+ * answer is not the time for it.
+ */
+static void learn_layout(const struct vm_record *r)
+{
+	struct layout_answer facts[KERNEL_FACTS_N];
+	struct err *e = NULL;
+
+	if (!r->build_id || !r->vmlinux)
+		return;
+	e = layout_load(r->build_id, NULL, kernel_questions, KERNEL_FACTS_N, facts);
+	if (!e)
+		return;
+	err_destroy(e);
+	log_info("looking up how the kernel is laid out");
+	e = layout_load(r->build_id, r->vmlinux, kernel_questions, KERNEL_FACTS_N, facts);
+	if (e)
+		log_debug("%s", err_message(e));
+	err_ignore(e);
+}
+
 struct err *boot_prepare(const struct config *cfg, const struct terminal *size_of, struct boot *ret)
 {
 	_cleanup_(boot_deinit) struct boot b = { 0 };
@@ -327,6 +350,7 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 		record_built(b.record, &kernel.built->kernel);
 	else
 		record_foreign(b.record, &kernel.foreign);
+	learn_layout(b.record);
 	p->vm.name = b.record->name;
 	b.hold->kernel = steal(&kernel.built);
 	p->own_init = attach_has_own_init(cfg);

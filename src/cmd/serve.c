@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "cmd/serve_facts.h"
 #include "cmd/serve_modules.h"
 #include "cmd/serve_monitor.h"
 #include "rsp/transcript.h"
@@ -17,13 +18,17 @@ struct serve {
 	const struct config *cfg;
 	const struct vm_record *vm;
 	struct serve_modules *modules;
+	struct serve_facts facts;
 };
 
 struct serve *serve_create(const struct config *cfg, const struct vm_record *record)
 {
 	struct serve *s = xcalloc(1, sizeof(*s));
 
-	*s = (struct serve){ cfg, record, serve_modules_create(record, config_list(cfg, OPT_GDB_MODULES)) };
+	s->cfg = cfg;
+	s->vm = record;
+	s->modules = serve_modules_create(record, config_list(cfg, OPT_GDB_MODULES));
+	s->facts = (struct serve_facts)SERVE_FACTS_INIT;
 	return s;
 }
 
@@ -31,6 +36,7 @@ void serve_destroy(struct serve *s)
 {
 	if (!s)
 		return;
+	serve_facts_deinit(&s->facts);
 	serve_modules_destroy(s->modules);
 	free(s);
 }
@@ -95,9 +101,9 @@ static void open_trace(const struct serve *s, struct trace *ret)
 
 static struct err *load_facts(void *user, struct layout_answer ret[KERNEL_FACTS_N])
 {
-	const struct serve *s = user;
+	struct serve *s = user;
 
-	return layout_load(s->vm->build_id, s->vm->vmlinux, kernel_questions, KERNEL_FACTS_N, ret);
+	return serve_facts_get(&s->facts, ret);
 }
 
 static struct err *find_module(void *user, const struct module *m, char **ret, bool *ret_stale)
@@ -162,13 +168,15 @@ static struct err *open_target(const struct serve *s, const struct debugport_ses
 
 struct err *serve_run(const struct debugport_session *session, void *user)
 {
-	const struct serve *s = user;
+	struct serve *s = user;
 	_cleanup_(target_destroy) struct target *t = NULL;
 	struct session_params params = {
 		.stop_on_disconnect = streq(config_string(s->cfg, OPT_GDB_ON_DISCONNECT), "stop"),
 	};
 	struct trace trace;
 
+	s->facts.build_id = s->vm->build_id;
+	s->facts.vmlinux = s->vm->vmlinux;
 	open_trace(s, &trace);
 	TRY(open_target(s, session, &trace, &t));
 	/* The stub has dropped the breakpoints of the one that died. */

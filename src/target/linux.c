@@ -50,9 +50,12 @@ static bool ask_facts(struct linux_target *l)
 		return l->has_facts;
 	e = l->params.facts(l->params.user, l->facts);
 	l->has_facts = !e;
-	l->no_facts = e;
-	if (e)
+	/* They may take a while to be found out. */
+	l->no_facts = e && err_code(e) != ERR_TIMEOUT;
+	if (l->no_facts)
 		tell_once(l, e);
+	else
+		err_ignore(e);
 	return l->has_facts;
 }
 

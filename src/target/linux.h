@@ -16,7 +16,10 @@ struct linux_params {
 	const char *vmlinux;  /* NULL: not known */
 	const char *
 		tasks; /* which tasks are threads, as `monitor tasks` takes it: linux_tasks_check() was content; NULL: none */
-	/* Called once, when something is to be known of the kernel. Errors as layout_load(). */
+	/*
+	 * Called when something is to be known of the kernel, until it has said. ERR_TIMEOUT: not yet, and it is asked again later;
+	 * other errors: never.
+	 */
 	struct err *(*facts)(void *user, struct layout_answer ret[KERNEL_FACTS_N]);
 	/*
 	 * The file on the host that the module came from, *ret; NULL if there is none. *ret_stale: one of that name, in *ret, but
