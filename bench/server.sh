@@ -66,7 +66,9 @@ running()
 }
 
 # GDB doesn't let the guest go on when it is killed, but what serves it does.
+# shellcheck disable=SC2016 # GDB's register
 false_by_ktb() { calls_under gdb_on "localhost:$port" -ex 'break __x64_sys_getppid if (int)$rdi == 12345' -ex continue; }
+# shellcheck disable=SC2016 # GDB's register
 false_by_gdb() { calls_under gdb_on "$stub" -ex 'break __x64_sys_getppid if (int)$rdi == 12345' -ex continue; }
 raw() { calls_under "$scratch/rsp" "$stub" hits "$called"; }
 
