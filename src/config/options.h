@@ -80,7 +80,7 @@ struct option {
 	char short_flag;     /* 0: none */
 	enum option_type type;
 	const char *def;
-	const char *arg; /* what the value is called, or the words of a choice with | between them */
+	const char *arg;       /* what the value is called, or the words of a choice with | between them */
 	unsigned int commands; /* 0: in ktb.conf only */
 	const char *help;
 };

@@ -27,16 +27,8 @@ static void test_least(void **state)
 		.program = "/usr/bin/gdb", .major = 13, .vmlinux = "/b/vmlinux", .port = 1234
 	};
 	static const char *const expected[] = {
-		"/usr/bin/gdb",
-		"-q",
-		"-iex",
-		"set tcp auto-retry off",
-		"-iex",
-		"set sysroot",
-		"/b/vmlinux",
-		"-ex",
-		"target remote 127.0.0.1:1234",
-		NULL,
+		"/usr/bin/gdb", "-q",         "-iex", "set tcp auto-retry off",       "-iex",
+		"set sysroot",  "/b/vmlinux", "-ex",  "target remote 127.0.0.1:1234", NULL,
 	};
 
 	(void)state;
