@@ -1,8 +1,8 @@
 #!/bin/sh
 # How much slower a guest with 1,000 tasks works while `ktb ps` runs in a loop, over the same while it runs in a loop on another
 # such guest, which stands still: so what the loop takes of the host's CPUs and caches is in both. A time is that of a fixed
-# piece of work, less that in which QEMU was ready to run and had no CPU. A guest that is stopped, or has more to do, shows.
-# usage: guest.sh [ktb vm's options]     RUNS=10 (each has four of them)
+# piece of work by the guest's clock, less that in which QEMU was ready to run and had no CPU. A guest that is stopped, or has more to do, shows.
+# usage: guest.sh [ktb vm's options]     RUNS=10 (each has three of them)
 # shellcheck source=bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -31,18 +31,18 @@ waited() { cat /proc/"$of_bench"/task/*/schedstat | sort -n | tail -n 1 | cut -d
 work()
 {
 	before=$(waited)
-	begin=$(date +%s%N)
 	"$KTB" exec -q --name bench -- /root/work "$1" >"$scratch/output" 2>&1 </dev/null || {
 		why "status $?: work"
 		return 1
 	}
-	end=$(date +%s%N)
-	awk -v n=$((end - begin)) -v w=$(($(waited) - before)) 'BEGIN { printf "%.4f\n", (n - w) / 1e9 }'
+	awk -v w=$(($(waited) - before)) '{ printf "%.4f\n", ($1 - w) / 1e9 }' "$scratch/output"
 }
 
-# Half a second of it, and many times: what else the machine does comes and goes more slowly than that.
-times=$(work 10 | awk '{ printf "%d\n", 10 * 0.5 / $1 + 1 }')
-RUNS=$((4 * RUNS))
+# A second of it, and many times: what else the machine does comes and goes more slowly than that.
+work 4 >/dev/null
+work 4 >/dev/null
+times=$(awk '{ printf "%d\n", 4e9 / $1 + 1 }' "$scratch/output")
+RUNS=$((3 * RUNS))
 
 # with_loop NAME: the work, while that guest is looked at.
 with_loop()
@@ -68,4 +68,4 @@ alternate looked_at other_looked_at && ratio "a guest's work while ktb ps runs i
 # shellcheck disable=SC2046 # two words
 printf '(calls of ktb ps: %s and %s, with %s lines)\n' $(wc -l <"$scratch/calls.bench") $(wc -l <"$scratch/calls.other") \
 	"$(wc -l <"$scratch/ps.bench")" >&2
-for i in 1 2 3 4 5; do alone; done >"$scratch/c" && echo "(nothing looked at: $(median "$scratch/c") s)" >&2
+for _ in 1 2 3 4 5; do alone; done >"$scratch/c" && echo "(nothing looked at: $(median "$scratch/c") s)" >&2
