@@ -119,10 +119,10 @@ on_kernel()
 	gdb_batch -ex 'hbreak start_kernel' -ex 'break __x64_sys_getppid' -ex 'monitor system_reset' -ex continue -ex continue -ex 'bt 1'
 	expect_match "$version: a reboot keeps the session" 'start_kernel \(\)'
 
-	gdb_background
-	expect "$version: a debugger is there when QEMU dies" wait_for 30 says 'Thread|[0-9]'
+	gdb_background -ex continue
+	expect "$version: a debugger is there when QEMU dies" wait_for 30 says Continuing
 	kill -9 "$(qemu_pid)"
-	expect "$version: it is told" wait_for 20 says 'Remote connection closed|exited|Remote communication error'
+	expect "$version: it is told" wait_for 20 says 'terminated with signal|Remote connection closed|exited|Remote communication error'
 	kill -9 "$gdb" 2>/dev/null
 	exec 9>&-
 	expect "$version: the VM is gone" wait_for 20 sh -c '[ -z "$("$KTB" list)" ]'
