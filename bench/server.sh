@@ -12,7 +12,7 @@ unset PYTHONDONTWRITEBYTECODE
 for program in calls tasks; do
 	cc -O2 -static -pthread -o "$scratch/$program" "$bench_dir/$program.c" || exit 3
 done
-cc -O2 -D_GNU_SOURCE -o "$scratch/rsp" "$bench_dir/rsp.c" || exit 3
+cc -O2 -D_GNU_SOURCE -o "$scratch/rsp" "$root/tests/rsp.c" || exit 3
 "$KTB" vm -q --detach --name bench --port auto --append quiet --files "$scratch/calls:/root/calls" \
 	--files "$scratch/tasks:/root/tasks" "$@" || exit 1
 trap 'kill $debugger 2>/dev/null; "$KTB" stop -q --force bench; rm -rf "$scratch"' EXIT

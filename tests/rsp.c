@@ -1,5 +1,5 @@
 /*
- * A raw client of the remote serial protocol, as fast as can be: what debug servers are measured by.
+ * A raw client of the remote serial protocol: what debug servers are measured by, and compared with.
  *
  * usage: rsp PEER hits ADDRESS
  *			a breakpoint there; at each hit the registers are read, the CPU is stepped and goes on; until SIGTERM, when
@@ -7,11 +7,19 @@
  *	  rsp PEER read ADDRESS BYTES TIMES
  *			reads memory in the largest pieces that the peer takes, and prints the seconds for one time
  *
+ *	  rsp PEER stir SEED
+ *			has the machine do something, as the seed says: steps, runs, breakpoints, writes below the stack; leaves
+ *			it stopped
+ *	  rsp PEER answers SEED
+ *			asks for memory and registers, as the seed says, and some nonsense; prints each question with its
+ *			answer, none for an error. The machine is left as it was, stopped.
+ *
  * PEER: the number of a port of 127.0.0.1, or the path of a socket. Addresses and sizes are hexadecimal.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -177,6 +185,167 @@ static int read_memory(const char *address, const char *bytes, const char *times
 	return 0;
 }
 
+/* --- Questions and deeds by chance --- */
+
+static unsigned long chance_state;
+
+/* xorshift64: the same numbers for the same seed. */
+static unsigned long chance(unsigned long below)
+{
+	chance_state ^= chance_state << 13;
+	chance_state ^= chance_state >> 7;
+	chance_state ^= chance_state << 17;
+	return chance_state % below;
+}
+
+/* A 64-bit register of a g packet's digits. */
+static unsigned long register_of(const char *g, unsigned int number)
+{
+	unsigned long value = 0;
+
+	for (unsigned int i = 8; i-- > 0;) {
+		char digits[3] = { g[number * 16 + 2 * i], g[number * 16 + 2 * i + 1], '\0' };
+
+		value = value << 8 | strtoul(digits, NULL, 16);
+	}
+	return value;
+}
+
+enum { RSP_NUMBER = 7, RIP_NUMBER = 16, REGISTERS_DIGITS = 17 * 16 };
+
+static void read_places(unsigned long *ret_sp, unsigned long *ret_pc)
+{
+	const char *g = call("g");
+
+	if (strlen(g) < REGISTERS_DIGITS)
+		die("there are too few registers");
+	*ret_sp = register_of(g, RSP_NUMBER);
+	*ret_pc = register_of(g, RIP_NUMBER);
+}
+
+/* Where memory is, mostly: code, what is around the stack and the direct map's beginning; and where there is none. */
+static unsigned long some_address(unsigned long sp, unsigned long pc)
+{
+	switch (chance(7)) {
+	case 0:
+		return sp + chance(4096);
+	case 1:
+		return pc - 64 + chance(256);
+	case 2:
+	case 3:
+		return 0xffffffff81000000 + chance(0x1400000);
+	case 4:
+		return 0xffff888000000000 + chance(0x4000000);
+	case 5:
+		return chance(0x10000);
+	default:
+		return chance_state;
+	}
+}
+
+static void show(const char *question)
+{
+	const char *answer = call(question);
+
+	/* Whether a stub calls it an error or says that it doesn't know it is its own affair. */
+	printf("%s = %s\n", question, answer[0] == 'E' && strlen(answer) == 3 ? "" : answer);
+}
+
+static int print_answers(const char *seed)
+{
+	static const char *const nonsense[] = { "vFoo", "qFoo", "QFoo", "mzz,4", "m1", "vCont;q", "Z9,0,1" };
+	unsigned long sp, pc;
+	char question[128];
+
+	chance_state = strtoul(seed, NULL, 10) * 2654435761 + 1;
+	read_places(&sp, &pc);
+	show("g");
+	for (int i = 0; i < 150; i++) {
+		unsigned long address = some_address(sp, pc);
+
+		if (i % 10 == 9) {
+			show(nonsense[chance(sizeof(nonsense) / sizeof(nonsense[0]))]);
+			continue;
+		}
+		/* A piece that begins in memory and doesn't end in it: how much of that is given is anybody's choice. */
+		snprintf(question, sizeof(question), "m%lx,%lx", address, 1 + chance(4096 - address % 4096) % 600);
+		show(question);
+	}
+	for (int i = 0; i < 20; i++) {
+		snprintf(question, sizeof(question), "p%lx", chance(60));
+		show(question);
+	}
+	return 0;
+}
+
+static void run_a_little(void)
+{
+	ask("vCont;c");
+	usleep(1000 + (useconds_t)chance(5000));
+	put("\003", 1);
+	while (!get())
+		;
+}
+
+/* A CPU that is halted makes no step, as long as interrupts are kept from it. */
+static void step(void)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	ask("vCont;s:1");
+	/* The acknowledgment alone comes at once. */
+	while (!memchr(pending, '#', pending_n)) {
+		ssize_t n;
+
+		if (poll(&p, 1, 300) == 0)
+			put("\003", 1);
+		n = read(fd, pending + pending_n, sizeof(pending) - pending_n);
+		if (n <= 0)
+			die("the peer is gone");
+		pending_n += (size_t)n;
+	}
+	while (!get())
+		;
+}
+
+static int stir(const char *seed)
+{
+	unsigned long sp, pc;
+	char text[128], again[256];
+
+	chance_state = strtoul(seed, NULL, 10) * 40503 + 1;
+	for (int i = 0; i < 12; i++) {
+		read_places(&sp, &pc);
+		switch (chance(5)) {
+		case 0:
+			run_a_little();
+			break;
+		case 1:
+			snprintf(text, sizeof(text), "Z%lu,%lx,1", chance(2), pc);
+			call(text);
+			step();
+			text[0] = 'z';
+			call(text);
+			break;
+		case 2:
+			snprintf(text, sizeof(text), "M%lx,8:%016lx", sp - 256 - chance(256), chance_state);
+			call(text);
+			break;
+		case 3:
+			/* With a value that it has. */
+			snprintf(text, sizeof(text), "p%lx", chance(16));
+			call(text);
+			snprintf(again, sizeof(again), "P%s=%.32s", text + 1, reply);
+			call(again);
+			break;
+		default:
+			for (unsigned long n = chance(20); n; n--)
+				step();
+		}
+	}
+	return 0;
+}
+
 /* A stub that stops its machine when somebody connects says so. */
 static void drop_what_comes_unasked(void)
 {
@@ -197,9 +366,15 @@ int main(int argc, char **argv)
 	size = strstr(call("qSupported"), "PacketSize=");
 	packet_size = size ? strtoul(size + strlen("PacketSize="), NULL, 16) : 400;
 	call("?");
+	/* QEMU's stub answers p only to those who have read which registers there are. */
+	call("qXfer:features:read:target.xml:0,ffb");
 	if (strcmp(argv[2], "hits") == 0)
 		return count_hits(argv[3]);
 	if (strcmp(argv[2], "read") == 0 && argc == 6)
 		return read_memory(argv[3], argv[4], argv[5], packet_size);
+	if (strcmp(argv[2], "stir") == 0)
+		return stir(argv[3]);
+	if (strcmp(argv[2], "answers") == 0)
+		return print_answers(argv[3]);
 	die("usage: see the source");
 }
