@@ -242,16 +242,29 @@ static size_t parse_build_id(const char *hex, uint8_t *ret, size_t max)
 	return n;
 }
 
-static bool search(struct kernel *k, const uint8_t *id, size_t size, const char *build_id)
+struct wanted {
+	const char *build_id;
+	uint8_t id[BUILD_ID_BYTES_MAX];
+	size_t size;
+	bool (*real)(const struct kernel *k, void *user);
+	void *user;
+};
+
+static bool is_wanted(struct kernel *k, uint64_t phys, const struct wanted *w)
+{
+	return is_kernel(k, phys, w->id, w->size, w->build_id) && (!w->real || w->real(k, w->user));
+}
+
+static bool search(struct kernel *k, const struct wanted *w)
 {
 	uint64_t usual = k->facts[FACT_TEXT].value - IMAGE_MAP, places;
 
-	if (is_kernel(k, usual, id, size, build_id))
+	if (is_wanted(k, usual, w))
 		return true;
 	/* One that begins before the end. */
 	places = MIN((mem_end(k->mem) + IMAGE_ALIGN - 1) / IMAGE_ALIGN, LIMIT_PLACES);
 	for (uint64_t i = 0; i < places; i++) {
-		if (i * IMAGE_ALIGN != usual && is_kernel(k, i * IMAGE_ALIGN, id, size, build_id))
+		if (i * IMAGE_ALIGN != usual && is_wanted(k, i * IMAGE_ALIGN, w))
 			return true;
 	}
 	return false;
@@ -271,19 +284,18 @@ static struct err *check_facts(const struct kernel *k)
 }
 
 /* *ret_found: whether it is there; *ret is the caller's anyway. */
-static struct err *look(struct mem *m, const char *build_id, const struct layout_answer *facts, struct kernel **ret,
+static struct err *look(struct mem *m, const struct layout_answer *facts, struct wanted *w, struct kernel **ret,
 			bool *ret_found)
 {
 	_cleanup_(kernel_destroy) struct kernel *k = xcalloc(1, sizeof(*k));
-	uint8_t id[BUILD_ID_BYTES_MAX];
-	size_t size = parse_build_id(build_id, id, sizeof(id));
 
+	w->size = parse_build_id(w->build_id, w->id, sizeof(w->id));
 	k->mem = m;
 	memcpy(k->facts, facts, sizeof(k->facts));
 	TRY(check_facts(k));
-	if (!size || size != k->facts[FACT_BUILD_ID].size)
-		return err_create(ERR_BAD_DATA, "'%s' is not the build ID of a kernel", build_id);
-	*ret_found = search(k, id, size, build_id);
+	if (!w->size || w->size != k->facts[FACT_BUILD_ID].size)
+		return err_create(ERR_BAD_DATA, "'%s' is not the build ID of a kernel", w->build_id);
+	*ret_found = search(k, w);
 	if (*ret_found)
 		log_debug("kernel at 0x%" PRIx64 ", slide 0x%" PRIx64 ", %u levels%s", k->phys, k->slide, k->mmu.levels,
 			  k->confirmed ? ", confirmed by VMCOREINFO" : "");
@@ -294,21 +306,24 @@ static struct err *look(struct mem *m, const char *build_id, const struct layout
 struct err *kernel_open(struct mem *m, const char *build_id, const struct layout_answer *facts, struct kernel **ret)
 {
 	_cleanup_(kernel_destroy) struct kernel *k = NULL;
+	struct wanted w = { .build_id = build_id };
 	bool found = false;
 
-	TRY(look(m, build_id, facts, &k, &found));
+	TRY(look(m, facts, &w, &k, &found));
 	if (!found)
 		return kernel_explain_absence(k, build_id);
 	*ret = steal(&k);
 	return NULL;
 }
 
-struct err *kernel_look(struct mem *m, const char *build_id, const struct layout_answer *facts, struct kernel **ret)
+struct err *kernel_look(struct mem *m, const char *build_id, const struct layout_answer *facts,
+			bool (*real)(const struct kernel *k, void *user), void *user, struct kernel **ret)
 {
 	_cleanup_(kernel_destroy) struct kernel *k = NULL;
+	struct wanted w = { .build_id = build_id, .real = real, .user = user };
 	bool found = false;
 
-	TRY(look(m, build_id, facts, &k, &found));
+	TRY(look(m, facts, &w, &k, &found));
 	*ret = found ? steal(&k) : NULL;
 	return NULL;
 }

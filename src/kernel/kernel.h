@@ -39,10 +39,12 @@ struct kernel;
 struct err *kernel_open(struct mem *m, const char *build_id, const struct layout_answer *facts, struct kernel **ret)
 	err_must_check;
 /*
- * The same for those who ask again and again while a guest boots: whether another kernel is there is not looked for. *ret is
- * NULL if it isn't there (yet).
+ * The same for those who ask again and again while a guest boots: whether another kernel is there is not looked for. A reset
+ * leaves the last one's image in memory, and KASLR puts the next one elsewhere: real() says whether one is meant that seems to
+ * be there; NULL: any. *ret is NULL if it isn't there (yet).
  */
-struct err *kernel_look(struct mem *m, const char *build_id, const struct layout_answer *facts, struct kernel **ret)
+struct err *kernel_look(struct mem *m, const char *build_id, const struct layout_answer *facts,
+			bool (*real)(const struct kernel *k, void *user), void *user, struct kernel **ret)
 	err_must_check;
 void kernel_destroy(struct kernel *k);
 DEFINE_CLEANUP(struct kernel *, kernel_destroy);

@@ -86,9 +86,20 @@ static bool is_seen(struct linux_target *l, const struct kernel *k)
  * What is in memory may be of the time before a reset, or not where it will be. One that was not moved and is the first is
  * where it will stay, even if paging is not on yet.
  */
-static bool is_real(struct linux_target *l, const struct kernel *k)
+static bool is_real(const struct kernel *k, void *user)
 {
+	struct linux_target *l = user;
+
 	return (!l->was_reset && !kernel_slide(k)) || is_seen(l, k);
+}
+
+/* *ret is NULL if it isn't there. Why not is looked into once: that takes a walk through all memory. */
+static struct err *find(struct linux_target *l, struct kernel **ret)
+{
+	_cleanup_(kernel_destroy) struct kernel *unreal = NULL;
+
+	TRY(kernel_look(l->params.mem, l->build_id, l->facts, is_real, l, ret));
+	return *ret || l->told ? NULL : kernel_open(l->params.mem, l->build_id, l->facts, &unreal);
 }
 
 struct kernel *linux_kernel(struct linux_target *l)
@@ -96,17 +107,15 @@ struct kernel *linux_kernel(struct linux_target *l)
 	_cleanup_(kernel_destroy) struct kernel *k = NULL;
 	struct err *e;
 
-	if (l->kernel || !ask_facts(l))
+	if (l->kernel || l->resetting || !ask_facts(l))
 		return l->kernel;
-	/* Why it is not there is looked into once: that takes a walk through all memory. */
-	e = l->told ? kernel_look(l->params.mem, l->build_id, l->facts, &k)
-		    : kernel_open(l->params.mem, l->build_id, l->facts, &k);
+	e = find(l, &k);
 	/* With what vmlinux lacks it won't be found later, either. */
 	l->no_facts = e && err_code(e) == ERR_UNSUPPORTED;
 	l->has_facts = !l->no_facts;
 	if (e)
 		tell_once(l, e);
-	else if (k && is_real(l, k))
+	else
 		l->kernel = steal(&k);
 	return l->kernel;
 }
@@ -118,7 +127,7 @@ bool linux_kernel_appears(struct linux_target *l)
 
 	if (!ask_facts(l))
 		return false;
-	e = kernel_look(l->params.mem, l->build_id, l->facts, &k);
+	e = kernel_look(l->params.mem, l->build_id, l->facts, NULL, NULL, &k);
 	if (e)
 		tell_once(l, e);
 	return k;

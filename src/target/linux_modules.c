@@ -72,30 +72,15 @@ static void known_deinit(struct known *k)
 	alloc_sections_deinit(&k->sections);
 }
 
-static void clear(struct linux_modules *m)
+void linux_modules_destroy(struct linux_modules *m)
 {
 	for (size_t i = 0; i < m->n; i++)
 		known_deinit(&m->v[i]);
 	free(m->v);
-	m->v = NULL;
-	m->n = 0;
-	memset(m->going, 0, sizeof(m->going));
-	m->fresh = false;
-	buf_clear(&m->xml);
-}
-
-void linux_modules_destroy(struct linux_modules *m)
-{
-	clear(m);
 	buf_deinit(&m->xml);
 	buf_deinit(&m->notes);
 	free(m->told);
 	free(m);
-}
-
-void linux_modules_forget(struct linux_target *l)
-{
-	clear(l->modules);
 }
 
 void linux_modules_change(struct linux_target *l)
@@ -309,6 +294,7 @@ static bool is_listed(struct linux_target *l, const struct module *m)
 	return m->known & MODULE_KNOWS_SECTIONS;
 }
 
+/* The client is told. */
 static void drop_unseen(struct linux_target *l)
 {
 	struct linux_modules *s = l->modules;
@@ -323,6 +309,20 @@ static void drop_unseen(struct linux_target *l)
 		known_deinit(&s->v[i]);
 	}
 	s->n = n;
+}
+
+/* The client has them until it is told, and plants breakpoints there: so they are kept until then. */
+void linux_modules_forget(struct linux_target *l)
+{
+	struct linux_modules *s = l->modules;
+
+	for (size_t i = 0; i < s->n; i++) {
+		s->v[i].address = 0;
+		s->v[i].seen = false;
+	}
+	memset(s->going, 0, sizeof(s->going));
+	s->fresh = s->again = false;
+	buf_clear(&s->xml);
 }
 
 /* Whether something that it had, and has no more, is where another module is now. */
@@ -414,6 +414,7 @@ bool linux_modules_news(struct linux_target *l, struct target_event *ret)
 	differs = !streq(current(s), s->told ? s->told : empty_list);
 	if (!differs && !s->notes.len)
 		return false;
+	drop_unseen(l);
 	if (differs) {
 		free(s->told);
 		s->told = xstrdup(current(s));
@@ -436,6 +437,7 @@ struct err *linux_libraries(struct target *t, struct buf *ret)
 		linux_kernel(l);
 		refresh(l);
 	}
+	drop_unseen(l);
 	s->listens = true;
 	free(s->told);
 	s->told = xstrdup(current(s));

@@ -20,7 +20,8 @@ struct linux_target {
 	bool has_facts, no_facts; /* asked for; asked for in vain */
 	struct kernel *kernel;    /* NULL: not found (yet) */
 	char *told;               /* the last message that was given, so that it is given once */
-	bool was_reset;           /* memory may show what was there before */
+	bool was_reset;           /* memory may show what was there before, */
+	bool resetting;           /* and so do the CPUs, until the machine goes on */
 	uint64_t slide;           /* as the client knows it */
 
 	/* Finding it while the machine runs: when to look next, and how long to wait then. */

@@ -181,6 +181,7 @@ struct err *linux_resume(struct target *t, const struct target_resume *how)
 	struct target_resume mine = *how;
 
 	TRY(linux_view_check_resume(l, how));
+	l->resetting = false;
 	if (linux_kernel(l) && !l->hooked)
 		linux_hooks_plant(l);
 	/* A step is a step: what else there is to tell of has time until then. */
@@ -286,7 +287,7 @@ static void add_news(struct linux_target *l, struct target_event *e)
 void linux_see_reset(struct linux_target *l)
 {
 	linux_forget(l);
-	l->was_reset = true;
+	l->was_reset = l->resetting = true;
 }
 
 static struct err *see_stop(struct linux_target *l, struct target_event *e)

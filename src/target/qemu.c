@@ -303,9 +303,11 @@ static void reset_done(struct target *t)
 {
 	struct qemu_target *q = qemu_target(t);
 
-	if (!q->resetting)
-		return;
 	q->resetting = false;
+	/* The word may come before the stub's. */
+	if (q->state != QEMU_STANDS)
+		return;
+	/* What was looked at since it stopped is of the time before. */
 	qemu_forget_registers(q);
 	qemu_forget_patches(q);
 }

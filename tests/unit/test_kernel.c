@@ -113,6 +113,34 @@ static void nothing_is_found_in_nothing(void **state)
 	expect_error(f, ERR_NOT_FOUND, "decompressor", FAKE_BUILD_ID);
 }
 
+static bool is_at(const struct kernel *k, void *user)
+{
+	return kernel_phys(k) == *(const uint64_t *)user;
+}
+
+/* A reset has left the last one's image in memory, in front of the next one's. */
+static void of_two_images_the_real_one_is_taken(void **state)
+{
+	_cleanup_(free) struct fake_kernel *old = fake_create(0x400000, 0x200000),
+					   *next = fake_create(0x1800000, 0x600000);
+	_cleanup_(free) uint8_t *both = xmalloc(2 * FAKE_SIZE);
+	const struct mem_range ranges[] = { { old->phys, FAKE_SIZE, 0 }, { next->phys, FAKE_SIZE, FAKE_SIZE } };
+	_cleanup_(mem_destroy) struct mem *m = NULL;
+	_cleanup_(kernel_destroy) struct kernel *k = NULL, *any = NULL, *none = NULL;
+	uint64_t nowhere = 1;
+
+	(void)state;
+	memcpy(both, old->image, FAKE_SIZE);
+	memcpy(both + FAKE_SIZE, next->image, FAKE_SIZE);
+	assert_null(mem_open_buffer(both, 2 * FAKE_SIZE, ranges, 2, &m));
+	assert_null(kernel_look(m, FAKE_BUILD_ID, old->facts, NULL, NULL, &any));
+	assert_int_equal(kernel_slide(any), 0x200000);
+	assert_null(kernel_look(m, FAKE_BUILD_ID, old->facts, is_at, &next->phys, &k));
+	assert_int_equal(kernel_slide(k), 0x600000);
+	assert_null(kernel_look(m, FAKE_BUILD_ID, old->facts, is_at, &nowhere, &none));
+	assert_null(none);
+}
+
 static void vmcoreinfo_is_read_by_lines(void **state)
 {
 	static const char text[] = "A=1\nAB=2f\nEMPTY=\nLAST=99999999999999999999";
@@ -141,6 +169,7 @@ int main(void)
 		cmocka_unit_test(an_image_that_does_not_run_is_not_a_kernel),
 		cmocka_unit_test(a_wrong_slide_in_vmcoreinfo_is_refused),
 		cmocka_unit_test(nothing_is_found_in_nothing),
+		cmocka_unit_test(of_two_images_the_real_one_is_taken),
 		cmocka_unit_test(vmcoreinfo_is_read_by_lines),
 	};
 

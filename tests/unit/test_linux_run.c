@@ -520,6 +520,44 @@ static void a_reset_forgets_all(void **state)
 	assert_int_equal(planted(x, DO_INIT), 1);
 }
 
+/* Until it goes on, the CPUs are as they were, and so is memory. */
+static void a_reset_to_come_shows_what_was(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t inside = fake_direct(x->fake, FAKE_MODULE_AREAS) + 4;
+	size_t module = fake_module(x->fake, "vfat");
+
+	fake_put32(x->fake, module + FAKE_MODULE_MEM + 8, 0x7fffffff);
+	attach(x);
+	go(x);
+	fake_machine_add(x->m, 1, TARGET_REASON_RESET, SIGNAL_QUIT, at(x, ELSEWHERE));
+	expect(x, TARGET_REASON_RESET, 1, SIGNAL_QUIT);
+	/* A client that has not asked plants its breakpoints, and counts them as removed once it has. */
+	assert_null(target_insert(x->t, TARGET_BREAK_SOFTWARE, inside, 1));
+	x->m->mem = NULL;
+	go(x);
+	expect(x, TARGET_REASON_LIBRARIES, 1, SIGNAL_TRAP);
+	assert_int_equal(count_libraries(x), 0);
+	assert_true(target_lost(x->t, TARGET_BREAK_SOFTWARE, inside, 1));
+	assert_int_equal(x->m->breaks.n, 0);
+}
+
+static void a_reset_leaves_no_modules_to_ask_for(void **state)
+{
+	struct fixture *x = *state;
+
+	fake_module(x->fake, "vfat");
+	attach(x);
+	go(x);
+	fake_machine_add(x->m, 1, TARGET_REASON_RESET, SIGNAL_QUIT, at(x, ELSEWHERE));
+	expect(x, TARGET_REASON_RESET, 1, SIGNAL_QUIT);
+	assert_int_equal(count_libraries(x), 0);
+	x->m->mem = NULL;
+	go(x);
+	assert_true(x->m->runs);
+	assert_true(target_timeout_ms(x->t) >= 0);
+}
+
 /* --- What can't be known --- */
 
 static void a_stale_file_is_reported_once(void **state)
@@ -582,6 +620,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_breakpoint_while_hooks_are_wanted, setup, teardown),
 		cmocka_unit_test_setup_teardown(says_where_it_was_moved_to_once, setup_slid, teardown),
 		cmocka_unit_test_setup_teardown(a_reset_forgets_all, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_reset_to_come_shows_what_was, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_reset_leaves_no_modules_to_ask_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_stale_file_is_reported_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_vmlinux_costs_only_what_it_would_have_added, setup, teardown),
 	};

@@ -1,0 +1,195 @@
+#!/bin/sh
+# timeout: 600
+# Modules as libraries of a real GDB on each kernel: those that come, go, and come back rebuilt; a kernel that KASLR has moved;
+# and what a reboot leaves of all that.
+# shellcheck disable=SC2016,SC2317 # what is in single quotes is for the shell of GDB; called by name
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+export KTB XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}" XDG_RUNTIME_DIR="$tmp/run" HOME="$tmp/home"
+mkdir -m 700 "$tmp/run" "$tmp/home"
+cd "$tmp" || exit 1
+at_exit '"$KTB" stop --all --force >/dev/null 2>&1; forget_modules'
+
+# Its folders in the cache go with the test's.
+forget_modules()
+{
+	for _f in "$XDG_CACHE_HOME"/ktb/module/*/src/Kbuild; do
+		case $(readlink "$_f") in
+		"$tmp"/*) rm -rf "${_f%/src/*}" ;;
+		esac
+	done
+}
+
+make_module()
+{
+	rm -rf hello
+	mkdir hello
+	echo 'obj-m := hello.o' >hello/Kbuild
+	cat >hello/hello.c <<'C'
+#include <linux/module.h>
+#include <linux/percpu.h>
+static DEFINE_PER_CPU(int, hello_count) = 7;
+static int hello_answer = 42;
+static int __init hello_init(void)
+{
+	this_cpu_inc(hello_count);
+	return hello_answer < 0;
+}
+static void __exit hello_exit(void)
+{
+	hello_answer++;
+}
+module_init(hello_init);
+module_exit(hello_exit);
+MODULE_LICENSE("GPL");
+C
+}
+
+# What the guest is told to do while GDB looks: each line one thing.
+in_background()
+{
+	cat >background
+	echo 'shell (sh background >background.log 2>&1 &)'
+}
+
+# gdb_on VM COMMAND...: what GDB says to these is in $stdout, and in gdb.out while it runs: there `source said` finds the command
+# that a message names.
+gdb_on()
+{
+	vm=$1 ran="GDB on $1"
+	shift
+	for command; do
+		set -- "$@" -ex "$command"
+		shift
+	done
+	plain_gdb -iex 'set auto-load no' "$(field "$vm" vmlinux)" -ex 'set pagination off' -ex 'set width 0' \
+		-ex 'set breakpoint pending on' -ex "target remote localhost:$(field "$vm" port)" "$@" >gdb.out 2>&1 </dev/null
+	stdout=$(cat gdb.out)
+}
+
+# count REGEX: in how many lines of the last one's.
+count()
+{
+	printf '%s\n' "$stdout" | grep -cE -e "$1"
+}
+
+as_said='shell sed -n "s/.*have them moved by: \(symbol-file -o [^ ]* [^ ]*\).*/\1/p" gdb.out | tail -n 1 >said'
+
+# Breakpoints that wait for a module, in code that runs when it comes and when it goes, and that is elsewhere in the next one.
+test_coming()
+{
+	run timeout 120 "$KTB" module --name "$1" hello
+	expect_status "$1: a module is built" 0
+	background=$(in_background <<'SH'
+"$KTB" module --name "$VM" hello --load
+"$KTB" exec --name "$VM" -- rmmod hello
+sed -i '1i\\n\n' hello/hello.c
+sed -i 's/ = 42/ = 43/' hello/hello.c
+"$KTB" module --name "$VM" hello --load
+"$KTB" exec --name "$VM" -- modprobe dummy
+SH
+)
+	gdb_on "$1" 'break hello_init' 'break hello_exit' 'break dummy_setup' "$background" continue 'backtrace 3' \
+		'print hello_answer' 'info symbol hello_exit' 'echo null: ' 'info symbol 0' 'monitor read hello_count[cpu 0]' continue 'backtrace 1' \
+		continue 'backtrace 3' 'print hello_answer' 'info sharedlibrary' continue 'backtrace 1' 'info sharedlibrary'
+	expect_match "$1: it stops in the init function, by its line" "hit Breakpoint 1, hello_init \(\) at $tmp/hello/hello.c:6"
+	expect_match "$1: called by the kernel" '^#1 .* do_one_initcall .*main\.c:[0-9]+'
+	expect_match "$1: through the function that inserts it" '^#2 .* do_init_module .*main\.c:[0-9]+'
+	expect_match "$1: its variables are there" '= 42$'
+	expect_match "$1: its functions have names" '^(hello_exit|cleanup_module) in section \.exit\.text of '
+	expect_equal "$1: a null pointer has no name of a module's" "$(count '^null: .*\.ko')" 0
+	expect_match "$1: a per-CPU variable of it is read" 'hello_count.* 7$'
+	expect_match "$1: it stops when it goes" 'hit Breakpoint 2, hello_exit'
+	expect_match "$1: and in the next one, where that has it" "hit Breakpoint 1, hello_init \(\) at $tmp/hello/hello.c:9"
+	expect_match "$1: with what that has" '= 43$'
+	expect_match "$1: and in a module of the kernel's" 'hit Breakpoint 3, dummy_setup .*drivers/net/dummy.c:[0-9]+'
+	expect_equal "$1: each has its file" "$(count 'Yes  .*/(hello|dummy)\.ko$')" 3
+}
+
+# A file that was built again since: said once, and not taken.
+test_stale()
+{
+	sed -i 's/ = 43/ = 44/' hello/hello.c
+	run timeout 120 "$KTB" module --name "$1" hello
+	background=$(in_background <<'SH'
+"$KTB" exec --name "$VM" -- modprobe loop
+"$KTB" exec --name "$VM" -- rmmod loop
+"$KTB" exec --name "$VM" -- mknod /tmp/nonesuch p
+SH
+)
+	gdb_on "$1" 'break hello_exit' 'break loop_init' 'break do_mknodat' "$background" continue 'info sharedlibrary' continue
+	expect_equal "$1: a file that is another one is told of once" "$(count 'module hello has no symbols here: .*hello.ko was built again since it was loaded')" 1
+	expect_equal "$1: and not taken" "$(count '^0x.*hello\.ko')" 0
+	expect_match "$1: others are" 'hit Breakpoint 2.*loop_init'
+	expect_match "$1: which leave nothing behind" 'hit Breakpoint 3.*do_mknodat'
+	timeout 20 "$KTB" exec --name "$1" -- rmmod hello
+}
+
+test_reboot()
+{
+	background=$(in_background <<'SH'
+"$KTB" exec --name "$VM" -- reboot -f
+SH
+)
+	gdb_on "$1" 'break kernel_init' 'break dummy_setup' "$background" continue 'info sharedlibrary' continue 'backtrace 1' 'info breakpoints'
+	expect_match "$1: a reboot is told of" 'received signal SIGQUIT'
+	expect_match "$1: its modules are gone" 'No shared libraries loaded'
+	expect_match "$1: a breakpoint holds in the next kernel" 'hit Breakpoint 1, kernel_init'
+	expect_match "$1: one in a module waits for it" 'PENDING'
+	expect "$1: it boots" timeout 60 "$KTB" exec --name "$1" -- true
+}
+
+# Held at the first instruction, where nobody knows yet where the kernel will be.
+test_moved()
+{
+	gdb_on "$1" continue "$as_said" 'source said' 'hbreak kernel_init' continue 'backtrace 1'
+	expect_equal "$1: that it was moved is said once" "$(count 'the kernel is 0x.* above where its symbols are')" 1
+	expect_match "$1: with the command that helps" 'hit Breakpoint 1, kernel_init .*main\.c:[0-9]+'
+	expect "$1: it boots" timeout 60 "$KTB" exec --name "$1" -- modprobe dummy
+	background=$(in_background <<'SH'
+"$KTB" exec --name "$VM" -- cat /etc/passwd
+SH
+)
+	gdb_on "$1" 'break vfs_read' "$background" continue 'backtrace 3' 'info line dummy_setup'
+	expect_equal "$1: who comes later need not be told" "$(count 'above where its symbols are')" 0
+	expect_match "$1: a breakpoint stops" 'hit Breakpoint 1, vfs_read .*read_write\.c:[0-9]+'
+	expect_match "$1: with its callers" '^#1 .* in ksys_read .*read_write\.c:[0-9]+'
+	expect_match "$1: modules are where they are" 'Line [0-9]+ of ".*drivers/net/dummy.c" (starts|is) at address 0xffffffff'
+}
+
+# The next kernel is elsewhere, and the last one's image is in memory yet.
+test_moved_again()
+{
+	background=$(in_background <<'SH'
+"$KTB" exec --name "$VM" -- reboot -f
+SH
+)
+	gdb_on "$1" "$background" continue 'info sharedlibrary' continue "$as_said" 'source said' 'hbreak kernel_init' continue
+	expect_match "$1: after a reboot there are no modules" 'No shared libraries loaded'
+	expect_equal "$1: where the next kernel is is said" "$(count 'the kernel is 0x.* above where its symbols are')" 1
+	expect_match "$1: a breakpoint stops there" 'hit Breakpoint 1, kernel_init .*main\.c:[0-9]+'
+}
+
+on_kernel()
+{
+	version=$1 source=$2
+
+	make_module
+	export VM="plain-$version"
+	detach "$VM" --port auto --memory 512M --source "$source"
+	expect "$VM: it is up" timeout 60 "$KTB" exec --name "$VM" -- true
+	test_coming "$VM"
+	test_stale "$VM"
+	test_reboot "$VM"
+	"$KTB" stop "$VM" 2>/dev/null
+	VM="moved-$version"
+	detach "$VM" --port auto --memory 512M --source "$source" --kaslr --wait
+	test_moved "$VM"
+	test_moved_again "$VM"
+	"$KTB" stop "$VM" 2>/dev/null
+}
+
+on_kernel 6.12 ''
+on_kernel 6.1 /usr/src/linux-source-6.1.tar.xz
+finish
