@@ -189,24 +189,35 @@ void process_forget(struct process *p)
 	*p = (struct process)PROCESS_INIT;
 }
 
+/* Whether the pidfd tells of the end within timeout_ms. */
+static bool poll_end(int pidfd, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
+	uint64_t deadline = now_ns() + (uint64_t)timeout_ms * NSEC_PER_MSEC;
+	int n;
+
+	do {
+		uint64_t now = now_ns();
+		int left = now < deadline ? (int)((deadline - now) / NSEC_PER_MSEC) + 1 : 0;
+
+		n = poll(&pfd, 1, left);
+	} while (n < 0 && errno == EINTR);
+	return n != 0;
+}
+
+bool process_ends_within(pid_t pid, int timeout_ms)
+{
+	_cleanup_(close) int pidfd = open_pidfd(pid);
+
+	return pidfd < 0 ? errno == ESRCH : poll_end(pidfd, timeout_ms);
+}
+
 struct err *process_wait_timeout(struct process *p, int timeout_ms, int *ret_status)
 {
 	int status;
 
-	if (timeout_ms >= 0) {
-		struct pollfd pfd = { .fd = p->pidfd, .events = POLLIN };
-		uint64_t deadline = now_ns() + (uint64_t)timeout_ms * NSEC_PER_MSEC;
-		int n;
-
-		do {
-			uint64_t now = now_ns();
-			int left = now < deadline ? (int)((deadline - now) / NSEC_PER_MSEC) + 1 : 0;
-
-			n = poll(&pfd, 1, left);
-		} while (n < 0 && errno == EINTR);
-		if (n == 0)
-			return err_create(ERR_TIMEOUT, "process %d did not end within %d ms", (int)p->pid, timeout_ms);
-	}
+	if (timeout_ms >= 0 && !poll_end(p->pidfd, timeout_ms))
+		return err_create(ERR_TIMEOUT, "process %d did not end within %d ms", (int)p->pid, timeout_ms);
 	while (waitpid(p->pid, &status, 0) < 0) {
 		if (errno != EINTR)
 			return err_os(errno, "wait for process %d", (int)p->pid);

@@ -56,6 +56,12 @@ struct err *process_wait(struct process *p, int *ret_status) err_must_check;
 /* The same, at most timeout_ms (-1: for ever): ERR_TIMEOUT. */
 struct err *process_wait_timeout(struct process *p, int timeout_ms, int *ret_status) err_must_check;
 
+/*
+ * Whether a process ends within timeout_ms that need not be a child of ours. One that ended has, whether or not somebody
+ * reaped it.
+ */
+bool process_ends_within(pid_t pid, int timeout_ms);
+
 /* Sends a signal; a process that is gone is fine. */
 void process_kill(const struct process *p, int signal_number);
 

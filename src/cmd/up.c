@@ -72,26 +72,13 @@ static pid_t read_number(const char *folder, const char *name)
 	return (pid_t)number;
 }
 
-static bool wait_gone(pid_t pid, int timeout_ms)
-{
-	const struct timespec interval = { 0, 20 * 1000 * 1000 };
-	uint64_t deadline = now_ns() + (uint64_t)timeout_ms * NSEC_PER_MSEC;
-
-	while (kill(pid, 0) == 0) {
-		if (now_ns() > deadline)
-			return false;
-		nanosleep(&interval, NULL);
-	}
-	return true;
-}
-
 /* The hangup has told it to go. */
 static void see_off(pid_t pid)
 {
-	if (pid <= 1 || wait_gone(pid, END_TIMEOUT_MS))
+	if (pid <= 1 || process_ends_within(pid, END_TIMEOUT_MS))
 		return;
 	kill(pid, SIGTERM);
-	if (!wait_gone(pid, KILL_TIMEOUT_MS))
+	if (!process_ends_within(pid, KILL_TIMEOUT_MS))
 		kill(pid, SIGKILL);
 }
 

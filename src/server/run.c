@@ -55,13 +55,9 @@ static struct err *parse_action(struct session *s, struct rsp_reader text, struc
 	struct rsp_thread id;
 	uint64_t signo = 0;
 
-	if (rsp_read_char(&text, 'c')) {
+	if (rsp_read_char(&text, 'c') || (rsp_read_char(&text, 'C') && rsp_read_hex(&text, &signo))) {
 		action.kind = ACTION_CONTINUE;
-	} else if (rsp_read_char(&text, 's')) {
-		action.kind = ACTION_STEP;
-	} else if (rsp_read_char(&text, 'C') && rsp_read_hex(&text, &signo)) {
-		action.kind = ACTION_CONTINUE;
-	} else if (rsp_read_char(&text, 'S') && rsp_read_hex(&text, &signo)) {
+	} else if (rsp_read_char(&text, 's') || (rsp_read_char(&text, 'S') && rsp_read_hex(&text, &signo))) {
 		action.kind = ACTION_STEP;
 	} else if (rsp_read_char(&text, 'r') && rsp_read_range(&text, &action.start, &action.end)) {
 		action.kind = ACTION_STEP;
@@ -164,7 +160,7 @@ static struct err *on_vcont(struct session *s, struct rsp_reader args)
 	struct rsp_reader text;
 
 	while (rsp_read_field(&args, ';', &text)) {
-		struct action action;
+		struct action action = { 0 };
 
 		TRY(parse_action(s, text, &action));
 		TRY(add_action(&plan, &action));

@@ -250,8 +250,8 @@ static struct err *read_user(const struct linux_target *l, const struct linux_ta
 {
 	uint8_t *to = a->to;
 	struct err *e = NULL;
-	uint64_t phys;
-	size_t n;
+	uint64_t phys = 0;
+	size_t n = 0;
 
 	*ret_len = 0;
 	while (!e && *ret_len < a->len) {
@@ -270,8 +270,8 @@ static struct err *read_user(const struct linux_target *l, const struct linux_ta
 static struct err *write_user(const struct linux_target *l, const struct linux_task *task, const struct access *a)
 {
 	const uint8_t *from = a->from;
-	size_t n, unused;
-	uint64_t map, phys;
+	uint64_t map, phys = 0;
+	size_t n = 0, unused;
 
 	if (!kernel_direct_map(l->kernel, &map))
 		return err_create(ERR_UNSUPPORTED,

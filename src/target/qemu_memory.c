@@ -122,9 +122,10 @@ struct err *qemu_write_memory(struct target *t, uint32_t thread, uint64_t addres
 		TRY(qemu_unplant_within(q, address, len));
 	for (size_t done = 0; done < len;) {
 		_cleanup_(buf_deinit) struct buf request = BUF_INIT, reply = BUF_INIT;
-		size_t n = MIN(to_page_end(address + done, len - done), (size_t)PIECE);
+		uint64_t to = address + done;
+		size_t n = MIN(to_page_end(to, len - done), (size_t)PIECE);
 
-		buf_printf(&request, "M%llx,%zx:", (unsigned long long)(address + done), n);
+		buf_printf(&request, "M%llx,%zx:", (unsigned long long)to, n);
 		rsp_put_hex_bytes(&request, (const uint8_t *)bytes + done, n);
 		TRY(qemu_ask_bytes(q, ERR_FAULT, &reply, request.data, request.len));
 		done += n;

@@ -27,9 +27,11 @@
 export XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}" XDG_CONFIG_HOME="$tmp/config" XDG_RUNTIME_DIR="$tmp/run"
 export HOME="$tmp/home" CCACHE_DISABLE=1 TERM=xterm
 port=$((20000 + $$ % 10000))
-mkdir -p "$tmp/config/ktb" "$tmp/bin" "$tmp/work" "$tmp/home/src" "$tmp/blocks"
+mkdir -p "$tmp/config/ktb" "$tmp/config/gdb" "$tmp/bin" "$tmp/work" "$tmp/home/src" "$tmp/blocks"
 mkdir -m 700 "$tmp/run"
 printf '[vm]\nport = %s\n' "$port" >"$tmp/config/ktb/ktb.conf"
+# Without an index of a kernel's debug information GDB reads it all, each time.
+printf 'set index-cache directory %s/ktb/gdb-index\nset index-cache enabled on\n' "$XDG_CACHE_HOME" >"$tmp/config/gdb/gdbinit"
 ln -s "$KTB" "$tmp/bin/ktb"
 ln -s "$KTB" "$tmp/work/ktb"
 PATH=$tmp/bin:$PATH

@@ -329,20 +329,21 @@ launch check
 expect_status 'check wants all there is' 3
 machine
 for tool in socat jq crash drgn qemu-img mkfs.ext4 scdoc script git zsh fish setpriv shellcheck clang clang-tidy \
-	clang-format valgrind zstd bzip2; do
+	clang-format valgrind zstd bzip2 gdbserver; do
 	fake "$tool" ''
 done
+fake clang "echo '$tmp/clang'"
+mkdir -p "$tmp/clang/lib/linux"
+touch "$tmp/clang/lib/linux/libclang_rt.asan-x86_64.a"
 launch check --only x
 expect_status 'check is run' 0
 expect_match 'with its arguments' "^check in $project/.build: --only x\$"
 expect 'nothing is built for it' [ -z "$(grep '^ninja' "$calls")" ]
 fake pahole ''
-fake clang "echo '$tmp/clang'"
 rm "$bin/apt-get"
 launch check --long
 expect_status 'check --long needs more' 3
-expect_error "what its clang can't make fuzzers of" "missing on this machine: clang's libFuzzer"
-mkdir -p "$tmp/clang/lib/linux"
+expect_error "what its clang can't make fuzzers of" "missing on this machine: clang's libclang_rt.fuzzer"
 touch "$tmp/clang/lib/linux/libclang_rt.fuzzer-x86_64.a"
 launch check --long
 expect_status 'and has it then' 0

@@ -35,8 +35,7 @@ runs() { [ "$(field status)" = running ]; }
 gdb_batch()
 {
 	ran="gdb $*"
-	stdout=$(timeout 120 gdb -nx -batch -iex 'set auto-load no' "$vmlinux" -ex "target remote localhost:$port" "$@" \
-		2>&1 </dev/null)
+	stdout=$(plain_gdb -iex 'set auto-load no' "$vmlinux" -ex "target remote localhost:$port" "$@" 2>&1 </dev/null)
 	status=$?
 }
 
@@ -47,7 +46,8 @@ qemu_pid() { pgrep -P "$(field pid)" -f qemu-system; }
 # gdb_background COMMANDS...: GDB that goes on until it is killed; $gdb is its process.
 gdb_background()
 {
-	gdb -nx -q -iex 'set auto-load no' "$vmlinux" -ex "target remote localhost:$port" "$@" \
+	gdb -nx -q -iex "set index-cache directory $XDG_CACHE_HOME/ktb/gdb-index" -iex 'set index-cache enabled on' \
+		-iex 'set auto-load no' "$vmlinux" -ex "target remote localhost:$port" "$@" \
 		<"$tmp/fifo" >"$tmp/gdb.out" 2>&1 &
 	gdb=$!
 	exec 9>"$tmp/fifo"

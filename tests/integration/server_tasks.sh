@@ -45,7 +45,7 @@ gdb_on()
 		set -- "$@" -ex "$command"
 		shift
 	done
-	gdb -nx -batch -iex 'set auto-load no' "$(of "$vm" vmlinux)" -ex 'set pagination off' -ex 'set width 0' \
+	plain_gdb -iex 'set auto-load no' "$(of "$vm" vmlinux)" -ex 'set pagination off' -ex 'set width 0' \
 		-ex 'set print frame-arguments none' -ex 'set print address off' \
 		-ex "target remote 127.0.0.1:$(of "$vm" port)" "$@" >"$tmp/gdb.out" 2>&1
 	stdout=$(cat "$tmp/gdb.out")

@@ -116,6 +116,12 @@ static void hit(struct fixture *x, uint32_t thread, uint64_t offset)
 	fake_machine_add(x->m, thread, TARGET_REASON_BREAKPOINT, SIGNAL_TRAP, at(x, offset));
 }
 
+static void assert_not_found(struct err *e)
+{
+	assert_int_equal(err_code(e), ERR_NOT_FOUND);
+	err_destroy(e);
+}
+
 static void expect(struct fixture *x, enum target_reason reason, uint32_t thread, unsigned int signo)
 {
 	see(x);
@@ -265,7 +271,7 @@ static void a_breakpoint_of_the_client_at_a_hook(void **state)
 	assert_int_equal(planted(x, DO_INIT), 1);
 	go(x);
 	assert_int_equal(x->m->how.over, 1);
-	assert_int_equal(err_code(target_remove(x->t, TARGET_BREAK_SOFTWARE, at(x, DO_INIT), 1)), ERR_NOT_FOUND);
+	assert_not_found(target_remove(x->t, TARGET_BREAK_SOFTWARE, at(x, DO_INIT), 1));
 }
 
 /* The client has removed its breakpoint between the two events. */
@@ -412,7 +418,7 @@ static void plants_hooks_when_the_kernel_appears(void **state)
 	uint64_t entry = fake_get64(x->fake, FAKE_PMD + 8), slide;
 
 	fake_put64(x->fake, FAKE_PMD + 8, 0);
-	assert_int_equal(err_code(target_offsets(x->t, &slide)), ERR_NOT_FOUND);
+	assert_not_found(target_offsets(x->t, &slide));
 	assert_int_equal(count_libraries(x), 0);
 	go(x);
 	assert_int_equal(x->m->breaks.n, 0);
@@ -471,7 +477,7 @@ static void says_where_it_was_moved_to_once(void **state)
 	uint64_t entry = fake_get64(x->fake, FAKE_PMD + 8 * 4), slide;
 
 	fake_put64(x->fake, FAKE_PMD + 8 * 4, 0);
-	assert_int_equal(err_code(target_offsets(x->t, &slide)), ERR_NOT_FOUND);
+	assert_not_found(target_offsets(x->t, &slide));
 	go(x);
 	fake_put64(x->fake, FAKE_PMD + 8 * 4, entry);
 	wait_for_a_look();
@@ -592,7 +598,7 @@ static void no_vmlinux_costs_only_what_it_would_have_added(void **state)
 	uint64_t slide;
 
 	x->fake->facts[FACT_PHYS_BASE].found = false;
-	assert_int_equal(err_code(target_offsets(x->t, &slide)), ERR_NOT_FOUND);
+	assert_not_found(target_offsets(x->t, &slide));
 	assert_int_equal(count_libraries(x), 0);
 	go(x);
 	assert_int_equal(x->m->breaks.n, 0);

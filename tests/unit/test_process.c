@@ -403,6 +403,28 @@ static void one_that_is_forgotten_is_left_to_itself(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 }
 
+/* Its parent, which is somebody else, takes its time to reap it. */
+static void a_process_of_others_has_ended_even_as_a_zombie(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	assert_false(process_ends_within(pid, 0));
+	assert_false(process_ends_within(pid, 20));
+	kill(pid, SIGKILL);
+	assert_true(process_ends_within(pid, 5000));
+	assert_int_equal(kill(pid, 0), 0);
+	assert_true(process_ends_within(pid, 0));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(process_ends_within(pid, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -422,6 +444,7 @@ int main(void)
 		cmocka_unit_test(waits_so_long_and_no_longer),
 		cmocka_unit_test(deinit_leaves_nothing),
 		cmocka_unit_test(the_pidfd_tells_of_the_end),
+		cmocka_unit_test(a_process_of_others_has_ended_even_as_a_zombie),
 		cmocka_unit_test(child_dies_with_its_parent),
 		cmocka_unit_test(describes_its_end),
 	};
