@@ -56,6 +56,18 @@ struct err *alloc_sections_read(const char *path, struct alloc_sections *ret)
 	return NULL;
 }
 
+/* False: that is no relocatable file, or not all of it. */
+static bool read_head(const void *data, size_t len, Elf64_Ehdr *ret)
+{
+	if (len < sizeof(*ret))
+		return false;
+	memcpy(ret, data, sizeof(*ret));
+	return memcmp(ret->e_ident, ELFMAG, SELFMAG) == 0 && ret->e_ident[EI_CLASS] == ELFCLASS64 &&
+	       ret->e_ident[EI_DATA] == ELFDATA2LSB && ret->e_type == ET_REL &&
+	       ret->e_shentsize == sizeof(Elf64_Shdr) && ret->e_shoff <= len &&
+	       (len - ret->e_shoff) / sizeof(Elf64_Shdr) >= ret->e_shnum;
+}
+
 bool alloc_sections_clear_addresses(void *data, size_t len)
 {
 	uint8_t *bytes = data;
@@ -63,12 +75,7 @@ bool alloc_sections_clear_addresses(void *data, size_t len)
 	Elf64_Ehdr head;
 	Elf64_Shdr section;
 
-	if (len < sizeof(head))
-		return false;
-	memcpy(&head, bytes, sizeof(head));
-	if (memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 || head.e_ident[EI_CLASS] != ELFCLASS64 ||
-	    head.e_ident[EI_DATA] != ELFDATA2LSB || head.e_type != ET_REL || head.e_shentsize != sizeof(section) ||
-	    head.e_shoff > len || (len - head.e_shoff) / sizeof(section) < head.e_shnum)
+	if (!read_head(data, len, &head))
 		return false;
 	for (size_t i = 0; i < head.e_shnum; i++) {
 		uint8_t *at = bytes + head.e_shoff + i * sizeof(section);
@@ -81,4 +88,62 @@ bool alloc_sections_clear_addresses(void *data, size_t len)
 		cleared = true;
 	}
 	return cleared;
+}
+
+/* Code is what matters most. */
+static bool is_better(const Elf64_Shdr *section, const Elf64_Shdr *than)
+{
+	return !than->sh_size || (section->sh_flags & SHF_EXECINSTR && !(than->sh_flags & SHF_EXECINSTR));
+}
+
+static void add_segment(struct buf *file, Elf64_Ehdr *head, const Elf64_Shdr *section)
+{
+	const Elf64_Phdr segment = {
+		.p_type = PT_LOAD,
+		.p_flags = PF_R | (section->sh_flags & SHF_EXECINSTR ? PF_X : 0) |
+			   (section->sh_flags & SHF_WRITE ? PF_W : 0),
+		.p_offset = section->sh_offset,
+		.p_vaddr = section->sh_addr,
+		.p_paddr = section->sh_addr,
+		.p_filesz = section->sh_type == SHT_NOBITS ? 0 : section->sh_size,
+		.p_memsz = section->sh_size,
+		.p_align = 1,
+	};
+
+	while (file->len % sizeof(uint64_t))
+		buf_putc(file, '\0');
+	head->e_phoff = file->len;
+	head->e_phentsize = sizeof(segment);
+	head->e_phnum = 1;
+	memcpy(file->data, head, sizeof(*head));
+	buf_append(file, &segment, sizeof(segment));
+}
+
+bool alloc_sections_place(struct buf *file, const uint64_t *addresses, size_t n, uint64_t *ret_base)
+{
+	Elf64_Shdr best = { .sh_size = 0 };
+	Elf64_Ehdr head;
+	size_t next = 0;
+
+	if (!read_head(file->data, file->len, &head))
+		return false;
+	for (size_t i = 0; i < head.e_shnum; i++) {
+		char *at = file->data + head.e_shoff + i * sizeof(best);
+		Elf64_Shdr section;
+
+		memcpy(&section, at, sizeof(section));
+		if (!i || section.sh_type == SHT_NULL || !(section.sh_flags & SHF_ALLOC))
+			continue;
+		if (next == n)
+			return false;
+		section.sh_addr = addresses[next++];
+		if (section.sh_size && is_better(&section, &best))
+			best = section;
+		memcpy(at, &section, sizeof(section));
+	}
+	if (next != n || !best.sh_size)
+		return false;
+	add_segment(file, &head, &best);
+	*ret_base = best.sh_addr;
+	return true;
 }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 
@@ -38,3 +39,12 @@ struct err *alloc_sections_read(const char *path, struct alloc_sections *ret) er
  * the lines of all code outside .text at wrong places; some linkers leave such addresses in modules. Pure.
  */
 bool alloc_sections_clear_addresses(void *data, size_t len);
+
+/*
+ * Changes a relocatable file's bytes so that it is placed at these addresses: of its n sections, as alloc_sections_read() has
+ * them. That is for LLDB, which takes one address of a library only, moves all its sections by that alike, and has places of
+ * its own for those of a relocatable file, unless that has a segment. So one section becomes a segment: *ret_base is its
+ * address, which is to be named as the library's. False: it isn't such a file, for 64 bits and little-endian, has other
+ * sections, or all of them are empty; it may have been changed all the same. Pure.
+ */
+bool alloc_sections_place(struct buf *file, const uint64_t *addresses, size_t n, uint64_t *ret_base);
