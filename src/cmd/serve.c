@@ -7,6 +7,7 @@
 #include "base/util.h"
 #include "cmd/serve_modules.h"
 #include "cmd/serve_monitor.h"
+#include "cmd/serve_placed.h"
 #include "rsp/transcript.h"
 #include "server/session.h"
 #include "target/linux.h"
@@ -17,13 +18,14 @@ struct serve {
 	const struct config *cfg;
 	const struct vm_record *vm;
 	struct serve_modules *modules;
+	struct serve_placed *placed; /* of the session */
 };
 
 struct serve *serve_create(const struct config *cfg, const struct vm_record *record)
 {
 	struct serve *s = xcalloc(1, sizeof(*s));
 
-	*s = (struct serve){ cfg, record, serve_modules_create(record, config_list(cfg, OPT_GDB_MODULES)) };
+	*s = (struct serve){ cfg, record, serve_modules_create(record, config_list(cfg, OPT_GDB_MODULES)), NULL };
 	return s;
 }
 
@@ -108,6 +110,14 @@ static struct err *find_module(void *user, const struct module *m, char **ret, b
 	return NULL;
 }
 
+static struct err *place_module(void *user, const char *path, const uint64_t *addresses, size_t n, char **ret,
+				uint64_t *ret_base)
+{
+	const struct serve *s = user;
+
+	return serve_placed_copy(s->placed, path, addresses, n, ret, ret_base);
+}
+
 static struct err *run_command(void *user, const char *line, target_output output, void *output_user, bool *ret_known)
 {
 	const struct serve *s = user;
@@ -125,6 +135,7 @@ static struct target *add_linux(const struct serve *s, int ram_fd, struct target
 		.tasks = config_string(s->cfg, OPT_GDB_TASKS),
 		.facts = load_facts,
 		.module_file = find_module,
+		.place_module = place_module,
 		.monitor = run_command,
 		.user = (void *)(uintptr_t)s,
 	};
@@ -162,7 +173,8 @@ static struct err *open_target(const struct serve *s, const struct debugport_ses
 
 struct err *serve_run(const struct debugport_session *session, void *user)
 {
-	const struct serve *s = user;
+	struct serve *s = user;
+	_cleanup_(serve_placed_destroy) struct serve_placed *placed = s->placed = serve_placed_create();
 	_cleanup_(target_destroy) struct target *t = NULL;
 	struct session_params params = {
 		.stop_on_disconnect = streq(config_string(s->cfg, OPT_GDB_ON_DISCONNECT), "stop"),
