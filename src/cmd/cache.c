@@ -35,6 +35,7 @@ static const struct kind kinds[] = {
 	[CACHE_INITRAMFS] = { "initramfs", "initramfs", ".cpio" },
 	[CACHE_GDB_INDEX] = { "gdb-index", "gdb-index", ".gdb-index" },
 	[CACHE_GDB_MODULE] = { "gdb-module", "gdb-module", NULL },
+	[CACHE_LLDB_MODULE] = { "lldb-module", "lldb-module", NULL },
 	[CACHE_LAYOUT] = { "layout", "layout", "" },
 	[CACHE_LOG] = { "log", "logs", ".log" },
 	[CACHE_EDIT] = { "edit", "edit", NULL },
@@ -106,6 +107,7 @@ static struct locks locks_of(const char *cache, const struct cache_item *item)
 		break;
 	case CACHE_DOWNLOAD:
 	case CACHE_MODULE:
+	case CACHE_LLDB_MODULE:
 	case CACHE_EDIT:
 		l.make = xasprintf("%s/lock", item->path);
 		break;

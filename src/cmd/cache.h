@@ -18,11 +18,12 @@ enum cache_kind {
 	CACHE_DEPMOD,    /* indexes of a foreign kernel's modules */
 	CACHE_INITRAMFS, /* a guest's image */
 	CACHE_GDB_INDEX,
-	CACHE_GDB_MODULE, /* copies of modules for debuggers */
-	CACHE_LAYOUT,     /* what was found out about a kernel's structures */
-	CACHE_LOG,        /* the console output of a VM */
-	CACHE_EDIT,       /* what a menuconfig that was killed left */
-	CACHE_TRASH,      /* what a removal that was killed left */
+	CACHE_GDB_MODULE,  /* copies of modules for debuggers */
+	CACHE_LLDB_MODULE, /* the same as they lie in a running guest, while LLDB is attached */
+	CACHE_LAYOUT,      /* what was found out about a kernel's structures */
+	CACHE_LOG,         /* the console output of a VM */
+	CACHE_EDIT,        /* what a menuconfig that was killed left */
+	CACHE_TRASH,       /* what a removal that was killed left */
 };
 
 #define CACHE_KINDS_N (CACHE_TRASH + 1)

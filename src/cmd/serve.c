@@ -8,6 +8,7 @@
 #include "cmd/serve_facts.h"
 #include "cmd/serve_modules.h"
 #include "cmd/serve_monitor.h"
+#include "cmd/serve_placed.h"
 #include "rsp/transcript.h"
 #include "server/session.h"
 #include "target/linux.h"
@@ -19,6 +20,7 @@ struct serve {
 	const struct vm_record *vm;
 	struct serve_modules *modules;
 	struct serve_facts facts;
+	struct serve_placed *placed; /* of the session */
 };
 
 struct serve *serve_create(const struct config *cfg, const struct vm_record *record)
@@ -114,6 +116,14 @@ static struct err *find_module(void *user, const struct module *m, char **ret, b
 	return NULL;
 }
 
+static struct err *place_module(void *user, const char *path, const uint64_t *addresses, size_t n, char **ret,
+				uint64_t *ret_base)
+{
+	const struct serve *s = user;
+
+	return serve_placed_copy(s->placed, path, addresses, n, ret, ret_base);
+}
+
 static struct err *run_command(void *user, const char *line, target_output output, void *output_user, bool *ret_known)
 {
 	const struct serve *s = user;
@@ -131,6 +141,7 @@ static struct target *add_linux(const struct serve *s, int ram_fd, struct target
 		.tasks = config_string(s->cfg, OPT_GDB_TASKS),
 		.facts = load_facts,
 		.module_file = find_module,
+		.place_module = place_module,
 		.monitor = run_command,
 		.user = (void *)(uintptr_t)s,
 	};
@@ -169,6 +180,7 @@ static struct err *open_target(const struct serve *s, const struct debugport_ses
 struct err *serve_run(const struct debugport_session *session, void *user)
 {
 	struct serve *s = user;
+	_cleanup_(serve_placed_destroy) struct serve_placed *placed = s->placed = serve_placed_create();
 	_cleanup_(target_destroy) struct target *t = NULL;
 	struct session_params params = {
 		.stop_on_disconnect = streq(config_string(s->cfg, OPT_GDB_ON_DISCONNECT), "stop"),

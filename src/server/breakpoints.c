@@ -352,6 +352,9 @@ static struct err *on_remove(struct session *s, struct rsp_reader args)
 	if (e)
 		return answer(s, e);
 	bp = find(&s->breakpoints, kind, address, size);
+	/* LLDB, unlike GDB, also removes those that went with a module. */
+	if (!bp && s->is_lldb)
+		return packet_ok(s);
 	if (!bp)
 		return err_create(ERR_NOT_FOUND, "there is no breakpoint at 0x%llx", (unsigned long long)address);
 	e = target_remove(s->target, kind, address, size);

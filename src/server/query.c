@@ -37,7 +37,7 @@ static struct err *on_supported(struct session *s, struct rsp_reader args)
 {
 	struct rsp_reader feature;
 
-	s->knows_swbreak = s->knows_hwbreak = s->knows_error_text = s->is_gdb = false;
+	s->knows_swbreak = s->knows_hwbreak = s->knows_error_text = s->is_gdb = s->is_lldb = false;
 	if (!rsp_read_char(&args, ':') && !rsp_at_end(&args))
 		return NULL;
 	while (rsp_read_field(&args, ';', &feature)) {
@@ -57,6 +57,14 @@ static struct err *on_no_ack(struct session *s, struct rsp_reader args)
 	s->quiet = true;
 	TRY(rsp_conn_send(s->conn, "OK", strlen("OK")));
 	rsp_conn_set_no_ack(s->conn);
+	return NULL;
+}
+
+/* Nobody but LLDB asks that. The answer is no: Hg says which thread a packet is about. */
+static struct err *on_thread_suffix(struct session *s, struct rsp_reader args)
+{
+	(void)args;
+	s->is_lldb = true;
 	return NULL;
 }
 
@@ -152,6 +160,19 @@ static struct err *on_thread_name(struct session *s, struct rsp_reader args)
 		}
 	}
 	return err_create(ERR_NOT_FOUND, "there is no thread %x", thread);
+}
+
+/* LLDB asks this for each thread but the one that it was told of. */
+static struct err *on_thread_stop(struct session *s, struct rsp_reader args)
+{
+	struct rsp_thread id;
+	struct stop stop = { .signo = 0 };
+
+	if (!rsp_read_thread(&args, &id) || !rsp_at_end(&args))
+		return packet_malformed();
+	TRY(packet_thread(s, id, &stop.thread));
+	stop_put_reply(s, stop.thread == s->stop.thread ? &s->stop : &stop, &s->reply);
+	return NULL;
 }
 
 /* --- The monitor --- */
@@ -281,6 +302,7 @@ static struct err *on_query(struct session *s, struct rsp_reader args)
 const struct packet_type packets_of_queries[] = {
 	{ "qSupported", on_supported, 0 },
 	{ "QStartNoAckMode", on_no_ack, PACKET_WHOLE },
+	{ "QThreadSuffixSupported", on_thread_suffix, PACKET_WHOLE },
 	{ "vMustReplyEmpty", on_must_be_empty, 0 },
 	{ "qAttached", on_attached, 0 },
 	{ "qSymbol:", on_symbol, 0 },
@@ -289,6 +311,7 @@ const struct packet_type packets_of_queries[] = {
 	{ "qfThreadInfo", on_first_threads, PACKET_WHOLE },
 	{ "qsThreadInfo", on_next_threads, PACKET_WHOLE },
 	{ "qThreadExtraInfo,", on_thread_name, 0 },
+	{ "qThreadStopInfo", on_thread_stop, 0 },
 	{ "qRcmd,", on_command, 0 },
 	{ "qTStatus", on_trace_status, PACKET_WHOLE },
 	{ "qTfP", on_tracepoints, PACKET_WHOLE },

@@ -238,8 +238,11 @@ static struct err *kill_it(struct session *s)
 static struct err *on_kill(struct session *s, struct rsp_reader args)
 {
 	(void)args;
-	s->quiet = true;
-	return kill_it(s);
+	TRY(kill_it(s));
+	/* GDB waits for no answer, LLDB for that it is dead. */
+	s->quiet = !s->is_lldb;
+	buf_printf(&s->reply, "X%02x", SIGNAL_KILL);
+	return NULL;
 }
 
 static struct err *on_vkill(struct session *s, struct rsp_reader args)
@@ -254,7 +257,10 @@ static struct err *on_vkill(struct session *s, struct rsp_reader args)
 static struct err *on_why(struct session *s, struct rsp_reader args)
 {
 	(void)args;
-	stop_put_reply(s, &s->reply);
+	stop_put_reply(s, &s->stop, &s->reply);
+	/* LLDB asks what is loaded when it is told of news, and not of itself. */
+	if (s->is_lldb && s->stop.reason != STOP_LIBRARIES)
+		buf_puts(&s->reply, "library:;");
 	return NULL;
 }
 

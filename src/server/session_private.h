@@ -18,6 +18,7 @@ enum {
 	SIGNAL_INT = 2, /* as GDB numbers them */
 	SIGNAL_TRAP = 5,
 	SIGNAL_KILL = 9,
+	SIGNAL_STOP = 17,
 };
 
 /* What the client has asked for by its last packet that lets the machine go on. */
@@ -67,6 +68,7 @@ struct session {
 
 	/* Of the client, by its qSupported. */
 	bool knows_swbreak, knows_hwbreak, knows_error_text, is_gdb;
+	bool is_lldb; /* by a question that only LLDB has */
 
 	bool waits;        /* the client: for a stop reply */
 	bool runs;         /* the machine */
@@ -134,8 +136,8 @@ void impatience_goes_on(struct session *s);
 void stop_take_event(struct session *s, const struct target_event *event);
 /* Tells the client of s->stop. */
 void stop_report(struct session *s);
-/* Appends the stop reply. */
-void stop_put_reply(struct session *s, struct buf *b);
+/* Appends the stop reply for what happened to a thread. */
+void stop_put_reply(struct session *s, const struct stop *stop, struct buf *b);
 
 /* --- packets.c --- */
 

@@ -15,7 +15,7 @@
 
 /* --- The stop reply --- */
 
-static void put_registers(struct session *s, struct buf *b)
+static void put_registers(struct session *s, uint32_t thread, struct buf *b)
 {
 	size_t n;
 	const unsigned int *numbers = target_expedited(s->target, &n);
@@ -24,7 +24,7 @@ static void put_registers(struct session *s, struct buf *b)
 		struct err *e;
 
 		buf_clear(&s->scratch);
-		e = target_read_register(s->target, s->stop.thread, numbers[i], &s->scratch);
+		e = target_read_register(s->target, thread, numbers[i], &s->scratch);
 		if (!e) {
 			buf_printf(b, "%02x:", numbers[i]);
 			rsp_put_hex_bytes(b, buf_str(&s->scratch), s->scratch.len);
@@ -35,7 +35,15 @@ static void put_registers(struct session *s, struct buf *b)
 	}
 }
 
-static void put_reason(const struct session *s, struct buf *b)
+/* LLDB asks for the list each time that it reads the word; see target_libraries(). */
+static void put_lldb_news(struct buf *b)
+{
+	buf_puts(b, "library:;reason:trap;description:");
+	rsp_put_hex_text(b, "modules were loaded or unloaded");
+	buf_putc(b, ';');
+}
+
+static void put_reason(const struct session *s, const struct stop *stop, struct buf *b)
 {
 	static const char *const watches[TARGET_BREAKS_N] = {
 		[TARGET_WATCH_WRITE] = "watch",
@@ -43,29 +51,51 @@ static void put_reason(const struct session *s, struct buf *b)
 		[TARGET_WATCH_ACCESS] = "awatch",
 	};
 
-	switch (s->stop.reason) {
+	switch (stop->reason) {
 	case STOP_PLAIN:
 		break;
 	case STOP_BREAKPOINT:
-		if (s->stop.kind == TARGET_BREAK_SOFTWARE && s->knows_swbreak)
+		if (stop->kind == TARGET_BREAK_SOFTWARE && s->knows_swbreak)
 			buf_puts(b, "swbreak:;");
-		if (s->stop.kind == TARGET_BREAK_HARDWARE && s->knows_hwbreak)
+		if (stop->kind == TARGET_BREAK_HARDWARE && s->knows_hwbreak)
 			buf_puts(b, "hwbreak:;");
 		break;
 	case STOP_WATCH:
-		buf_printf(b, "%s:%llx;", watches[s->stop.kind], (unsigned long long)s->stop.address);
+		buf_printf(b, "%s:%llx;", watches[stop->kind], (unsigned long long)stop->address);
 		break;
 	case STOP_LIBRARIES:
 		buf_puts(b, "library:;");
+		if (s->is_lldb)
+			put_lldb_news(b);
 		break;
 	}
 }
 
-void stop_put_reply(struct session *s, struct buf *b)
+/* GDB asks for all of them at once, when it wants to know. */
+static void put_name(struct session *s, uint32_t thread, struct buf *b)
 {
-	buf_printf(b, "T%02xthread:%x;", s->stop.signo, s->stop.thread);
-	put_registers(s, b);
-	put_reason(s, b);
+	_cleanup_(target_threads_deinit) struct target_threads threads = TARGET_THREADS_INIT;
+
+	err_ignore(target_threads(s->target, &threads));
+	for (size_t i = 0; i < threads.n; i++) {
+		if (threads.v[i].id != thread)
+			continue;
+		buf_puts(b, "hexname:");
+		rsp_put_hex_text(b, threads.v[i].name);
+		buf_putc(b, ';');
+	}
+}
+
+void stop_put_reply(struct session *s, const struct stop *stop, struct buf *b)
+{
+	/* A batch of LLDB's ends at a trap that isn't LLDB's own, as at a crash. */
+	unsigned int signo = s->is_lldb && stop->reason == STOP_LIBRARIES ? SIGNAL_STOP : stop->signo;
+
+	buf_printf(b, "T%02xthread:%x;", signo, stop->thread);
+	if (s->is_lldb)
+		put_name(s, stop->thread, b);
+	put_registers(s, stop->thread, b);
+	put_reason(s, stop, b);
 }
 
 void stop_report(struct session *s)
@@ -75,7 +105,7 @@ void stop_report(struct session *s)
 	s->thread = s->stop.thread;
 	s->resumed_thread = 0;
 	buf_clear(&s->packet);
-	stop_put_reply(s, &s->packet);
+	stop_put_reply(s, &s->stop, &s->packet);
 	err_ignore(rsp_conn_send(s->conn, buf_str(&s->packet), s->packet.len));
 }
 

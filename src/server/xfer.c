@@ -66,7 +66,7 @@ static struct err *make_threads(struct session *s, const char *annex, struct buf
 static struct err *make_libraries(struct session *s, const char *annex, struct buf *ret)
 {
 	(void)annex;
-	return target_libraries(s->target, ret);
+	return target_libraries(s->target, s->is_lldb, ret);
 }
 
 static struct err *make_exec_file(struct session *s, const char *annex, struct buf *ret)

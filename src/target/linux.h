@@ -26,6 +26,13 @@ struct linux_params {
 	 * not the one that was loaded.
 	 */
 	struct err *(*module_file)(void *user, const struct module *m, char **ret, bool *ret_stale);
+	/*
+	 * A copy of a module's file at path that is placed at these addresses, of its n sections that take memory
+	 * (alloc_sections_place()): *ret, its path, another one for each copy, and *ret_base. Needed for clients
+	 * that want such.
+	 */
+	struct err *(*place_module)(void *user, const char *path, const uint64_t *addresses, size_t n, char **ret,
+				    uint64_t *ret_base);
 	/* The commands of `monitor` that look at the kernel. *ret_known is false if there is none of that name. */
 	struct err *(*monitor)(void *user, const char *line, target_output output, void *output_user, bool *ret_known);
 	void *user;

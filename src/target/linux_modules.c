@@ -44,9 +44,12 @@ struct known {
 struct linux_modules {
 	struct known *v;
 	size_t n;
-	bool fresh;   /* the list was read since it may have changed */
-	bool again;   /* some are away from it that are to be back at once */
-	bool listens; /* the client has asked for it */
+	bool fresh;    /* the list was read since it may have changed */
+	bool again;    /* some are away from it that are to be back at once */
+	bool listens;  /* the client has asked for it */
+	bool placed;   /* with copies in which sections have their addresses */
+	char *has;     /* elements of such copies that the client was given last; NULL: none */
+	char *nowhere; /* one of a copy that is nowhere; NULL: none was needed yet */
 	struct buf xml;
 	char *told;                /* what the client has */
 	struct buf notes;          /* for the user, not yet told */
@@ -80,6 +83,8 @@ void linux_modules_destroy(struct linux_modules *m)
 	buf_deinit(&m->xml);
 	buf_deinit(&m->notes);
 	free(m->told);
+	free(m->has);
+	free(m->nowhere);
 	free(m);
 }
 
@@ -177,6 +182,14 @@ static uint64_t take_hole(uint64_t *hole, uint64_t size)
 	return address;
 }
 
+/* 0: nowhere. */
+static uint64_t address_of(const struct alloc_section *section, const struct module_area *place, const struct module *m)
+{
+	if (!place->size && m->percpu_size && streq(section->name, ".data..percpu"))
+		return m->percpu;
+	return place->size ? place->start : 0;
+}
+
 void linux_library_xml(const char *path, const struct alloc_section *sections, const struct module_area *places,
 		       size_t n, const struct module *m, uint64_t *hole, struct buf *ret)
 {
@@ -184,25 +197,68 @@ void linux_library_xml(const char *path, const struct alloc_section *sections, c
 	put_escaped(ret, path);
 	buf_puts(ret, "\">");
 	for (size_t i = 0; i < n; i++) {
-		uint64_t address = places[i].start;
+		uint64_t address = address_of(&sections[i], &places[i], m);
 
-		if (!places[i].size && m->percpu_size && streq(sections[i].name, ".data..percpu"))
-			address = m->percpu;
-		else if (!places[i].size)
+		if (!address)
 			address = take_hole(hole, sections[i].size);
 		buf_printf(ret, "<section address=\"0x%" PRIx64 "\"/>", address);
 	}
 	buf_puts(ret, "</library>\n");
 }
 
-static void make_xml(struct linux_target *l, struct known *k, const struct module *m)
+/* The element of a copy that has its sections at these addresses. */
+static struct err *make_copy(struct linux_target *l, const struct known *k, const uint64_t *addresses, char **ret)
+{
+	_cleanup_(free) char *path = NULL;
+	struct buf xml = BUF_INIT;
+	uint64_t base;
+
+	TRY(l->params.place_module(l->params.user, k->path, addresses, k->sections.n, &path, &base));
+	buf_puts(&xml, "<library name=\"");
+	put_escaped(&xml, path);
+	buf_printf(&xml, "\"><section address=\"0x%" PRIx64 "\"/></library>\n", base);
+	*ret = buf_steal(&xml);
+	return NULL;
+}
+
+/* The element of a copy that is placed. NULL: there can be none; a note says why. */
+static char *placed_xml(struct linux_target *l, const struct known *k, const struct module *m)
+{
+	_cleanup_(free) uint64_t *addresses = xcalloc(k->sections.n + 1, sizeof(*addresses));
+	struct linux_modules *s = l->modules;
+	struct err *e = NULL;
+	char *xml = NULL;
+
+	for (size_t i = 0; i < k->sections.n; i++)
+		addresses[i] = take_hole(&s->hole, k->sections.v[i].size);
+	if (!s->nowhere)
+		e = make_copy(l, k, addresses, &s->nowhere);
+	for (size_t i = 0; i < k->sections.n; i++) {
+		uint64_t address = address_of(&k->sections.v[i], &k->places[i], m);
+
+		addresses[i] = address ? address : addresses[i];
+	}
+	if (!e)
+		e = make_copy(l, k, addresses, &xml);
+	if (e)
+		note(s, "module %s has no symbols here: %s", m->name, err_message(e));
+	err_ignore(e);
+	return xml;
+}
+
+static char *section_xml(struct linux_target *l, const struct known *k, const struct module *m)
 {
 	struct buf xml = BUF_INIT;
 
-	linux_module_places(k->sections.v, k->sections.n, m, k->places);
 	linux_library_xml(k->path, k->sections.v, k->places, k->sections.n, m, &l->modules->hole, &xml);
+	return buf_steal(&xml);
+}
+
+static void make_xml(struct linux_target *l, struct known *k, const struct module *m)
+{
+	linux_module_places(k->sections.v, k->sections.n, m, k->places);
 	free(k->xml);
-	k->xml = buf_steal(&xml);
+	k->xml = l->modules->placed ? placed_xml(l, k, m) : section_xml(l, k, m);
 }
 
 /* Its file and its element, or a note why there are none. */
@@ -350,14 +406,17 @@ static void add_to_list(struct linux_target *l, const struct module *m, const st
 {
 	struct linux_modules *s = l->modules;
 	struct known *k = learn(l, m);
+	bool is_away = false;
 
 	if (k->xml && !k->seen && is_overlaid(k, m, modules)) {
 		lose_breakpoints(l, k);
 		make_xml(l, k, m);
-		s->again = true;
-	} else if (k->xml && !k->seen) {
-		buf_puts(&s->xml, k->xml);
+		/* A copy that is placed has another name each time. */
+		is_away = !s->placed;
 	}
+	if (k->xml && !k->seen && !is_away)
+		buf_puts(&s->xml, k->xml);
+	s->again |= is_away;
 	k->seen = true;
 }
 
@@ -427,11 +486,36 @@ bool linux_modules_news(struct linux_target *l, struct target_event *ret)
 	return true;
 }
 
-struct err *linux_libraries(struct target *t, struct buf *ret)
+/*
+ * LLDB loads what is new in a list before it unloads what is gone, and then knows nothing any more of what begins where that
+ * began. So it gets what stays first, and all when it asks again, which it is told to do at once. An empty list it pays no heed to.
+ */
+static void put_placed(struct linux_modules *s, struct buf *ret)
+{
+	_cleanup_(buf_deinit) struct buf all = BUF_INIT, stays = BUF_INIT;
+	const struct buf *list = &all;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const char *xml = s->v[i].xml;
+
+		buf_puts(&all, xml ? xml : "");
+		buf_puts(&stays, xml && s->has && strstr(s->has, xml) ? xml : "");
+	}
+	if (s->has && stays.len < strlen(s->has) && stays.len < all.len)
+		list = &stays;
+	free(s->has);
+	s->has = xstrdup(buf_str(list));
+	buf_printf(ret, "<library-list>%s</library-list>", list->len ? s->has : s->nowhere ? s->nowhere : "");
+}
+
+struct err *linux_libraries(struct target *t, bool placed, struct buf *ret)
 {
 	struct linux_target *l = linux_target(t);
 	struct linux_modules *s = l->modules;
 
+	if (s->placed != placed)
+		clear(s);
+	s->placed = placed;
 	/* That some are away was told, and it asks for that. */
 	if (!s->again || !s->told || !streq(s->told, current(s))) {
 		linux_kernel(l);
@@ -441,7 +525,10 @@ struct err *linux_libraries(struct target *t, struct buf *ret)
 	s->listens = true;
 	free(s->told);
 	s->told = xstrdup(current(s));
-	buf_puts(ret, s->told);
+	if (placed)
+		put_placed(s, ret);
+	else
+		buf_puts(ret, s->told);
 	return NULL;
 }
 

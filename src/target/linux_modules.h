@@ -24,7 +24,7 @@ void linux_modules_forget(struct linux_target *l);
 bool linux_modules_news(struct linux_target *l, struct target_event *ret);
 
 /* See target_libraries(). Empty as long as no module is known. */
-struct err *linux_libraries(struct target *t, struct buf *ret) err_must_check;
+struct err *linux_libraries(struct target *t, bool placed, struct buf *ret) err_must_check;
 
 /* Whether that is where GDB was told that sections are which nowhere are: breakpoints there are none. */
 bool linux_is_nowhere(uint64_t address);

@@ -163,9 +163,9 @@ struct err *target_monitor(struct target *t, uint32_t thread, const char *line, 
 	CALL(t, monitor, "take commands", thread, line, output, user);
 }
 
-struct err *target_libraries(struct target *t, struct buf *ret)
+struct err *target_libraries(struct target *t, bool placed, struct buf *ret)
 {
-	CALL(t, libraries, "list what is loaded", ret);
+	CALL(t, libraries, "list what is loaded", placed, ret);
 }
 
 struct err *target_exec_file(struct target *t, struct buf *ret)

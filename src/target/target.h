@@ -137,7 +137,7 @@ struct target_ops {
 	int (*timeout_ms)(struct target *t);
 	struct err *(*next_event)(struct target *t, struct target_event *ret);
 	struct err *(*monitor)(struct target *t, uint32_t thread, const char *line, target_output output, void *user);
-	struct err *(*libraries)(struct target *t, struct buf *ret);
+	struct err *(*libraries)(struct target *t, bool placed, struct buf *ret);
 	struct err *(*exec_file)(struct target *t, struct buf *ret);
 	struct err *(*offsets)(struct target *t, uint64_t *ret);
 	const struct target_variable *(*variables)(struct target *t, size_t *ret_n);
@@ -230,8 +230,13 @@ struct err *target_next_event(struct target *t, struct target_event *ret) err_mu
 struct err *target_monitor(struct target *t, uint32_t thread, const char *line, target_output output, void *user)
 	err_must_check;
 
-/* What is loaded besides the main file: GDB's manual, node Library List Format. ERR_UNSUPPORTED: that is not known. */
-struct err *target_libraries(struct target *t, struct buf *ret) err_must_check;
+/*
+ * What is loaded besides the main file: GDB's manual, node Library List Format. placed: for a client that takes one address of
+ * each (LLDB), so that of files that would need more copies are listed in which each section has its address.
+ * It has to ask twice at each event: the first list may have only what stays.
+ * ERR_UNSUPPORTED: that is not known.
+ */
+struct err *target_libraries(struct target *t, bool placed, struct buf *ret) err_must_check;
 /* The path of the main file. */
 struct err *target_exec_file(struct target *t, struct buf *ret) err_must_check;
 /* Where the main file's first segment lies. ERR_NOT_FOUND: where it was linked to, or that isn't known (yet). */

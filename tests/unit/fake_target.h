@@ -423,11 +423,11 @@ static inline struct err *fake_monitor(struct target *t, uint32_t thread, const 
 	return NULL;
 }
 
-static inline struct err *fake_libraries(struct target *t, struct buf *ret)
+static inline struct err *fake_libraries(struct target *t, bool placed, struct buf *ret)
 {
 	if (!fake_target(t)->libraries)
 		return err_create(ERR_UNSUPPORTED, "nothing is known of libraries");
-	buf_puts(ret, fake_target(t)->libraries);
+	buf_puts(ret, placed ? "<library-list><library name=\"placed\"/></library-list>" : fake_target(t)->libraries);
 	return NULL;
 }
 

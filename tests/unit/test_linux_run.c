@@ -22,8 +22,9 @@ struct fixture {
 	struct target *t;
 	struct target_event e;
 	char *file; /* that modules come from; NULL: none */
-	bool stale;
-	unsigned int asked; /* for a module's file */
+	bool stale, unplaceable;
+	unsigned int asked;  /* for a module's file */
+	unsigned int placed; /* copies that were made */
 };
 
 static struct err *give_facts(void *user, struct layout_answer ret[KERNEL_FACTS_N])
@@ -43,6 +44,21 @@ static struct err *give_file(void *user, const struct module *m, char **ret, boo
 	return NULL;
 }
 
+/* The path says how many there were. */
+static struct err *give_placed(void *user, const char *path, const uint64_t *addresses, size_t n, char **ret,
+			       uint64_t *ret_base)
+{
+	struct fixture *x = user;
+
+	(void)path;
+	assert_true(n > 0);
+	if (x->unplaceable)
+		return err_create(ERR_BAD_DATA, "it can't be placed");
+	*ret_base = addresses[0];
+	*ret = xasprintf("/placed/%u", ++x->placed);
+	return NULL;
+}
+
 static int make(void **state, uint64_t slide)
 {
 	struct fixture *x = xcalloc(1, sizeof(*x));
@@ -58,6 +74,7 @@ static int make(void **state, uint64_t slide)
 							   .vmlinux = "/b/vmlinux",
 							   .facts = give_facts,
 							   .module_file = give_file,
+							   .place_module = give_placed,
 							   .user = x },
 				   &x->m->target);
 	/* An ELF file: this one. */
@@ -141,7 +158,7 @@ static char *libraries(struct fixture *x)
 {
 	struct buf b = BUF_INIT;
 
-	assert_null(target_libraries(x->t, &b));
+	assert_null(target_libraries(x->t, false, &b));
 	return buf_steal(&b);
 }
 
@@ -564,6 +581,71 @@ static void a_reset_leaves_no_modules_to_ask_for(void **state)
 	assert_true(target_timeout_ms(x->t) >= 0);
 }
 
+/* --- Copies that are placed --- */
+
+static void expect_placed(struct fixture *x, const char *first, const char *second)
+{
+	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+
+	assert_null(target_libraries(x->t, true, &b));
+	assert_int_equal(!first, !strstr(buf_str(&b), "<library "));
+	if (first)
+		assert_non_null(strstr(buf_str(&b), first));
+	if (second)
+		assert_non_null(strstr(buf_str(&b), second));
+	else if (first)
+		assert_null(strstr(strstr(buf_str(&b), first) + 1, "<library "));
+}
+
+/* LLDB would lose what comes to the place of what goes in the same list, and doesn't heed an empty list. */
+static void placed_copies_come_after_others_have_gone(void **state)
+{
+	struct fixture *x = *state;
+	size_t vfat, fat;
+
+	expect_placed(x, NULL, NULL);
+	go(x);
+	vfat = fake_module(x->fake, "vfat");
+	hit(x, 1, DO_INIT);
+	expect(x, TARGET_REASON_LIBRARIES, 1, SIGNAL_TRAP);
+	/* The first one is nowhere. */
+	expect_placed(x, "\"/placed/2\"", NULL);
+	expect_placed(x, "\"/placed/2\"", NULL);
+	go(x);
+	x->m->argument[0] = fake_direct(x->fake, vfat);
+	fake_put32(x->fake, vfat, 2);
+	fat = fake_module(x->fake, "fat");
+	hit(x, 1, FREE);
+	expect(x, TARGET_REASON_LIBRARIES, 1, SIGNAL_TRAP);
+	expect_placed(x, "\"/placed/1\"", NULL);
+	expect_placed(x, "\"/placed/3\"", NULL);
+	go(x);
+	fake_module(x->fake, "msdos");
+	hit(x, 1, DO_INIT);
+	expect(x, TARGET_REASON_LIBRARIES, 1, SIGNAL_TRAP);
+	expect_placed(x, "\"/placed/3\"", "\"/placed/4\"");
+	go(x);
+	x->m->argument[0] = fake_direct(x->fake, fat);
+	fake_put32(x->fake, fat, 2);
+	hit(x, 1, FREE);
+	expect(x, TARGET_REASON_LIBRARIES, 1, SIGNAL_TRAP);
+	expect_placed(x, "\"/placed/4\"", NULL);
+}
+
+static void what_cant_be_placed_is_reported(void **state)
+{
+	struct fixture *x = *state;
+
+	expect_placed(x, NULL, NULL);
+	go(x);
+	fake_module(x->fake, "vfat");
+	x->unplaceable = true;
+	hit(x, 1, DO_INIT);
+	expect(x, TARGET_REASON_LIBRARIES, 1, SIGNAL_TRAP);
+	assert_non_null(strstr(x->e.message, "module vfat has no symbols here: it can't be placed"));
+	expect_placed(x, NULL, NULL);
+}
+
 /* --- What can't be known --- */
 
 static void a_stale_file_is_reported_once(void **state)
@@ -628,6 +710,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_reset_forgets_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reset_to_come_shows_what_was, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reset_leaves_no_modules_to_ask_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(placed_copies_come_after_others_have_gone, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_cant_be_placed_is_reported, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_stale_file_is_reported_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_vmlinux_costs_only_what_it_would_have_added, setup, teardown),
 	};

@@ -907,6 +907,49 @@ static void test_gdb(void **state)
 	expect_replay(TEST_DATA "/transcripts/gdb-13");
 }
 
+static void test_lldb_14(void **state)
+{
+	(void)state;
+	expect_replay(TEST_DATA "/transcripts/lldb-14");
+}
+
+/* --- What only LLDB gets --- */
+
+#define CPU_0 "hexname:43505520303a203c66616b653e;"
+#define CPU_1 "hexname:43505520313a203c66616b653e;"
+#define NEWS "library:;library:;reason:trap;description:6d6f64756c65732077657265206c6f61646564206f7220756e6c6f61646564;"
+
+static void test_lldb(void **state)
+{
+	struct target_event script[] = {
+		{ .kind = TARGET_EVENT_STOP, .reason = TARGET_REASON_LIBRARIES, .thread = 2, .signo = SIGNAL_TRAP },
+		{ .kind = TARGET_EVENT_STOP, .reason = TARGET_REASON_SIGNAL, .thread = 1, .signo = SIGNAL_TRAP },
+	};
+	_cleanup_(end) struct fixture f;
+
+	(void)state;
+	begin(&f);
+	f.fake->libraries = "<library-list/>";
+	EXPECT(&f, "qXfer:libraries:read::0,fff", "l<library-list/>");
+	EXPECT(&f, "z0,100c,1", "E02");
+	EXPECT(&f, "QThreadSuffixSupported", "");
+	EXPECT(&f, "qXfer:libraries:read::0,fff", "l<library-list><library name=\"placed\"/></library-list>");
+	/* It is told to ask what is loaded, and of threads by name. */
+	EXPECT(&f, "?", "T05thread:1;" CPU_0 AT_START "library:;");
+	EXPECT(&f, "qThreadStopInfo2", "T00thread:2;" CPU_1 AT_START);
+	EXPECT(&f, "qThreadStopInfo1", "T05thread:1;" CPU_0 AT_START);
+	EXPECT(&f, "qThreadStopInfo9", "E02");
+	EXPECT(&f, "qThreadStopInfo", "E16");
+	/* Of one that went with a module. */
+	EXPECT(&f, "z0,100c,1", "OK");
+	f.fake->script = script;
+	f.fake->script_n = ARRAY_SIZE(script);
+	EXPECT(&f, "c", "T11thread:2;" CPU_1 AT_START NEWS);
+	EXPECT(&f, "c", "T05thread:1;" CPU_0 AT_START);
+	EXPECT(&f, "k", "X09");
+	assert_true(f.fake->killed);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_features),
 	cmocka_unit_test(test_unknown),
@@ -942,6 +985,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_greeting),
 	cmocka_unit_test(test_impatience),
 	cmocka_unit_test(test_gdb),
+	cmocka_unit_test(test_lldb_14),
+	cmocka_unit_test(test_lldb),
 };
 
 int main(void)
