@@ -332,7 +332,7 @@ static struct err *on_insert(struct session *s, struct rsp_reader args)
 {
 	_cleanup_(agent_breakpoint_deinit) struct agent_breakpoint agent = { 0 };
 	enum target_break kind = TARGET_BREAKS_N;
-	uint64_t address, size;
+	uint64_t address = 0, size = 0;
 	struct err *e = parse_place(&args, &kind, &address, &size);
 
 	if (e)
@@ -345,7 +345,7 @@ static struct err *on_insert(struct session *s, struct rsp_reader args)
 static struct err *on_remove(struct session *s, struct rsp_reader args)
 {
 	enum target_break kind = TARGET_BREAKS_N;
-	uint64_t address, size;
+	uint64_t address = 0, size = 0;
 	struct err *e = parse_place(&args, &kind, &address, &size);
 	struct breakpoint *bp;
 
