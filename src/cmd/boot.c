@@ -139,11 +139,14 @@ static enum on_panic parse_on_panic(const char *word)
 	return streq(word, "exit") ? ON_PANIC_EXIT : ON_PANIC_PAUSE;
 }
 
-static struct err *check_tasks(const struct config *cfg)
+/* What the server would find wrong only when a debugger comes. */
+static struct err *check_server(const struct config *cfg)
 {
-	const char *tasks = config_string(cfg, OPT_GDB_TASKS);
+	const char *tasks = config_string(cfg, OPT_GDB_TASKS), *stop_on = config_string(cfg, OPT_GDB_STOP_ON);
 
-	return tasks ? err_wrap(linux_tasks_check(tasks), "--tasks") : NULL;
+	if (tasks)
+		TRY(err_wrap(linux_tasks_check(tasks), "--tasks"));
+	return stop_on ? err_wrap(linux_stop_on_check(stop_on), "--stop-on") : NULL;
 }
 
 static struct err *check_size(const struct config *cfg)
@@ -321,7 +324,7 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 	if (!name)
 		return err_create(ERR_USAGE, "a VM needs a name");
 	TRY(check_size(cfg));
-	TRY(check_tasks(cfg));
+	TRY(check_server(cfg));
 	TRY(foreign_check_options(cfg));
 	TRY(choose_port(cfg, p));
 	TRY(attach_prepare(cfg, &b.attach));

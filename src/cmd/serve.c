@@ -139,6 +139,7 @@ static struct target *add_linux(const struct serve *s, int ram_fd, struct target
 		.build_id = s->vm->build_id,
 		.vmlinux = s->vm->vmlinux,
 		.tasks = config_string(s->cfg, OPT_GDB_TASKS),
+		.stop_on = config_string(s->cfg, OPT_GDB_STOP_ON),
 		.facts = load_facts,
 		.module_file = find_module,
 		.place_module = place_module,

@@ -8,6 +8,7 @@
 #include "base/util.h"
 #include "target/linux_hooks.h"
 #include "target/linux_modules.h"
+#include "target/linux_oops.h"
 #include "target/linux_tasks.h"
 
 static void destroy(struct target *t)
@@ -15,6 +16,7 @@ static void destroy(struct target *t)
 	struct linux_target *l = linux_target(t);
 
 	linux_tasks_destroy(l->tasks);
+	linux_oops_destroy(l->oops);
 	kernel_destroy(l->kernel);
 	mem_destroy(l->params.mem);
 	free(l->build_id);
@@ -138,6 +140,7 @@ void linux_forget(struct linux_target *l)
 	linux_hooks_forget(l);
 	linux_modules_forget(l);
 	linux_tasks_reset(l);
+	linux_oops_forget(l);
 	kernel_destroy(l->kernel);
 	l->kernel = NULL;
 	target_event_deinit(&l->held);
@@ -227,6 +230,7 @@ struct target *linux_target_create(const struct linux_params *params, struct tar
 	l->params.vmlinux = l->vmlinux;
 	l->modules = linux_modules_create();
 	l->tasks = linux_tasks_create(params->tasks);
-	l->params.tasks = NULL;
+	l->oops = linux_oops_create(params->stop_on);
+	l->params.tasks = l->params.stop_on = NULL;
 	return &l->target;
 }

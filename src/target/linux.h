@@ -16,6 +16,7 @@ struct linux_params {
 	const char *vmlinux;  /* NULL: not known */
 	const char *
 		tasks; /* which tasks are threads, as `monitor tasks` takes it: linux_tasks_check() was content; NULL: none */
+	const char *stop_on; /* what it stops at: linux_stop_on_check() was content; NULL: nothing */
 	/*
 	 * Called when something is to be known of the kernel, until it has said. ERR_TIMEOUT: not yet, and it is asked again later;
 	 * other errors: never.
@@ -46,3 +47,9 @@ struct target *linux_target_create(const struct linux_params *params, struct tar
  * refused before anything is started.
  */
 struct err *linux_tasks_check(const char *wanted) err_must_check;
+
+/*
+ * Whether that is "none", or some of "oops", "panic", "bug" and "warn", with commas between them: ERR_USAGE if it isn't. For an
+ * option, as above.
+ */
+struct err *linux_stop_on_check(const char *words) err_must_check;

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "target/linux_modules.h"
+#include "target/linux_oops.h"
 
 /* As clients of x86 have it. */
 enum { BREAK_SIZE = 1 };
@@ -10,6 +11,11 @@ enum { BREAK_SIZE = 1 };
 static const struct linux_hook hooks[] = {
 	{ .symbols = { FACT_DO_INIT_MODULE }, .entered = linux_module_comes },
 	{ .symbols = { FACT_FREE_MODULE }, .entered = linux_module_goes },
+	{ .symbols = { FACT_DIE }, .wanted = linux_oops_wants_deaths, .entered = linux_oops_dies },
+	{ .symbols = { FACT_DIE_INNER }, .wanted = linux_oops_wants_deaths, .entered = linux_oops_dies },
+	{ .symbols = { FACT_DIE_ADDRESS }, .wanted = linux_oops_wants_deaths, .entered = linux_oops_dies },
+	{ .symbols = { FACT_PANIC }, .wanted = linux_oops_wants_panics, .entered = linux_oops_panics },
+	{ .symbols = { FACT_WARN }, .wanted = linux_oops_wants_warnings, .entered = linux_oops_warns },
 };
 
 _Static_assert(ARRAY_SIZE(hooks) <= LINUX_HOOKS_MAX, "there is room for all hooks");
@@ -22,6 +28,9 @@ static uint64_t find(const struct linux_target *l, const struct linux_hook *h)
 		return 0;
 	for (size_t i = 0; i < LINUX_HOOK_SYMBOLS && h->symbols[i] && !address; i++)
 		address = kernel_symbol(l->kernel, h->symbols[i]);
+	if (!address)
+		log_debug("this kernel has no %s(), which would have been watched",
+			  kernel_questions[h->symbols[0]].name);
 	return address;
 }
 
@@ -88,17 +97,34 @@ bool linux_client_breaks_at(const struct linux_target *l, uint64_t address)
 	return false;
 }
 
+static struct err *read_word(struct linux_target *l, uint32_t thread, unsigned int number, uint64_t *ret)
+{
+	_cleanup_(buf_deinit) struct buf value = BUF_INIT;
+
+	TRY(target_read_register(l->target.beneath, thread, number, &value));
+	if (value.len < sizeof(*ret))
+		return err_create(ERR_BAD_DATA, "register %u has only %zu bytes", number, value.len);
+	memcpy(ret, value.data, sizeof(*ret));
+	return NULL;
+}
+
 struct err *linux_argument(struct linux_target *l, uint32_t thread, unsigned int n, uint64_t *ret)
 {
 	/* rdi, rsi, rdx, rcx, r8, r9 (System V ABI for x86-64), as GDB numbers them. */
 	static const unsigned int numbers[] = { 5, 4, 3, 2, 8, 9 };
-	_cleanup_(buf_deinit) struct buf value = BUF_INIT;
 
 	if (n >= ARRAY_SIZE(numbers))
 		return err_create(ERR_USAGE, "argument %u is not in a register", n);
-	TRY(target_read_register(l->target.beneath, thread, numbers[n], &value));
-	if (value.len < sizeof(*ret))
-		return err_create(ERR_BAD_DATA, "register %u has only %zu bytes", numbers[n], value.len);
-	memcpy(ret, value.data, sizeof(*ret));
-	return NULL;
+	return read_word(l, thread, numbers[n], ret);
+}
+
+struct err *linux_caller(struct linux_target *l, uint32_t thread, uint64_t *ret)
+{
+	enum { STACK_POINTER = 7 };
+	uint64_t sp;
+	size_t got;
+
+	TRY(read_word(l, thread, STACK_POINTER, &sp));
+	TRY(target_read_memory(l->target.beneath, thread, sp, ret, sizeof(*ret), &got));
+	return got == sizeof(*ret) ? NULL : err_create(ERR_FAULT, "the stack ends at 0x%llx", (unsigned long long)sp);
 }

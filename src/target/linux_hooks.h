@@ -15,7 +15,7 @@ struct linux_hook {
 	bool (*wanted)(const struct linux_target *l);
 	/*
 	 * The CPU event->thread is about to enter it. True: the client must know, and event says what of: TARGET_REASON_LIBRARIES,
-	 * or, with a message, left as it is. False: that is nothing to the client, and the machine goes on.
+	 * or, with a message, another signo than SIGTRAP, or neither. False: that is nothing to the client, and the machine goes on.
 	 */
 	bool (*entered)(struct linux_target *l, struct target_event *event);
 };
@@ -35,3 +35,5 @@ bool linux_client_breaks_at(const struct linux_target *l, uint64_t address);
 
 /* At the entry of a function: its argument number n, from 0 on, at most 5. */
 struct err *linux_argument(struct linux_target *l, uint32_t thread, unsigned int n, uint64_t *ret) err_must_check;
+/* And where it returns to. */
+struct err *linux_caller(struct linux_target *l, uint32_t thread, uint64_t *ret) err_must_check;

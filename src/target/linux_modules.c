@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "debuginfo/alloc_sections.h"
+#include "debuginfo/symbols.h"
 #include "target/linux_hooks.h"
 
 enum { XML_MAX = 8 << 20, GOING_MAX = 8, HOLE_ALIGN = 16 };
@@ -34,6 +35,7 @@ struct known {
 	uint64_t address;
 	uint64_t text; /* of its first area */
 	char build_id[2 * MODULE_BUILD_ID_MAX + 1];
+	char name[MODULE_NAME_MAX + 1];
 	char *path; /* of its file; NULL: none that can be used */
 	struct alloc_sections sections;
 	struct module_area *places; /* where the guest has them, of the same number; size 0: nowhere */
@@ -266,7 +268,7 @@ static void find_file(struct linux_target *l, struct known *k, const struct modu
 {
 	_cleanup_(free) char *path = NULL;
 	bool stale = false;
-	struct err *e = l->params.module_file(l->params.user, m, &path, &stale);
+	struct err *e = l->params.module_file ? l->params.module_file(l->params.user, m, &path, &stale) : NULL;
 
 	if (!e && path && !stale)
 		e = alloc_sections_read(path, &k->sections);
@@ -310,6 +312,7 @@ static struct known *learn(struct linux_target *l, const struct module *m)
 	k = &s->v[s->n++];
 	*k = (struct known){ .address = m->address, .text = m->areas_n ? m->areas[0].start : 0 };
 	snprintf(k->build_id, sizeof(k->build_id), "%s", m->build_id);
+	snprintf(k->name, sizeof(k->name), "%s", m->name);
 	find_file(l, k, m);
 	return k;
 }
@@ -530,6 +533,47 @@ struct err *linux_libraries(struct target *t, bool placed, struct buf *ret)
 	else
 		buf_puts(ret, s->told);
 	return NULL;
+}
+
+/* --- Symbols --- */
+
+static bool has_place(const struct known *k, uint64_t address)
+{
+	for (size_t i = 0; k->path && i < k->sections.n; i++) {
+		if (address - k->places[i].start < k->places[i].size)
+			return true;
+	}
+	return false;
+}
+
+static bool open_symbols(const struct known *k, struct symbols **ret)
+{
+	_cleanup_(free) struct section_place *places = xcalloc(k->sections.n, sizeof(*places));
+	size_t n = 0;
+	struct err *e;
+	bool good;
+
+	for (size_t i = 0; i < k->sections.n; i++) {
+		if (k->places[i].size)
+			places[n++] = (struct section_place){ k->sections.v[i].name, k->places[i].start };
+	}
+	e = symbols_open_module(k->path, places, n, ret);
+	good = !e;
+	err_ignore(e);
+	return good;
+}
+
+bool linux_module_symbols(struct linux_target *l, uint64_t address, struct symbols **ret, const char **ret_name)
+{
+	for (size_t i = 0; i < l->modules->n; i++) {
+		const struct known *k = &l->modules->v[i];
+
+		if (has_place(k, address)) {
+			*ret_name = k->name;
+			return open_symbols(k, ret);
+		}
+	}
+	return false;
 }
 
 /* --- Hooks --- */

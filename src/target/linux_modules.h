@@ -33,6 +33,14 @@ bool linux_is_nowhere(uint64_t address);
 bool linux_module_comes(struct linux_target *l, struct target_event *event);
 bool linux_module_goes(struct linux_target *l, struct target_event *event);
 
+struct symbols;
+
+/*
+ * The symbols of the module that has the address, opened for the caller to destroy, and its name, which lives as long as the
+ * machine stands still. False: nobody's, or its file is not known.
+ */
+bool linux_module_symbols(struct linux_target *l, uint64_t address, struct symbols **ret, const char **ret_name);
+
 struct alloc_section;
 
 /* Where the guest has each of the n sections of a module's file; size 0: nowhere. Pure, as the next one. */

@@ -10,6 +10,7 @@
 enum { LINUX_HOOKS_MAX = 32 };
 
 struct linux_modules;
+struct linux_oops;
 struct linux_tasks;
 
 struct linux_target {
@@ -45,6 +46,7 @@ struct linux_target {
 
 	struct linux_modules *modules; /* linux_modules.c */
 	struct linux_tasks *tasks;     /* linux_tasks.c */
+	struct linux_oops *oops;       /* linux_oops.c */
 };
 
 static inline struct linux_target *linux_target(struct target *t)

@@ -16,6 +16,7 @@
 #include "base/util.h"
 #include "target/linux_hooks.h"
 #include "target/linux_modules.h"
+#include "target/linux_oops.h"
 #include "target/linux_tasks.h"
 
 enum { GDB_SIGINT = 2, GDB_SIGTRAP = 5 };
@@ -135,6 +136,7 @@ static struct target_event make_event(uint32_t thread, enum target_reason reason
 static struct err *run(struct linux_target *l, const struct target_resume *how)
 {
 	linux_tasks_forget(l);
+	linux_oops_forget(l);
 	TRY(target_resume(l->target.beneath, how));
 	l->runs = true;
 	return NULL;
@@ -265,7 +267,9 @@ static struct err *at_hook(struct linux_target *l, const struct linux_hook *h, u
 			before = make_event(e->thread, TARGET_REASON_SIGNAL, GDB_SIGINT);
 		if (clients || client_interrupts)
 			hold(l, &before);
-	} else if (e->reason == TARGET_REASON_BREAKPOINT && !clients) {
+	} else if (e->reason == TARGET_REASON_BREAKPOINT && clients) {
+		e->signo = GDB_SIGTRAP;
+	} else if (e->reason == TARGET_REASON_BREAKPOINT) {
 		e->reason = TARGET_REASON_SIGNAL;
 	}
 	return NULL;

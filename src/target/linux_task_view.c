@@ -1,11 +1,12 @@
 /*
- * A task that sleeps, as a thread: what of it can be looked at.
+ * A task that sleeps, as a thread: what of it can be looked at. And the culprit of an oops, as a thread.
  *
- * Its registers are those that the kernel keeps for it where it switched from it; the others are not known.
+ * Its registers are those that the kernel keeps for it where it switched from it, or on the stack of the oops; the others are not
+ * known.
  *
  * Memory is looked at with its eyes. Kernel addresses are the same for all, and the target beneath reads and writes them for any of
  * its CPUs; those of the task's process are looked up in its page tables here. They are written by way of the kernel's map of all
- * memory, so that for the target beneath it is but one more kernel address.
+ * memory, so that for the target beneath it is but one more kernel address. A culprit sees what its CPU does.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #include "base/util.h"
 #include "kernel/stack.h"
+#include "target/linux_oops.h"
 #include "target/linux_tasks.h"
 
 /* --- Registers by name --- */
@@ -55,7 +57,49 @@ static void append_zeros(struct buf *b, size_t n)
 }
 
 /* As the description has them, and which of their bytes are known. */
-static struct err *saved_registers(struct linux_target *l, uint32_t thread, struct buf *ret, struct buf *ret_known)
+struct view {
+	const struct description *description;
+	struct buf bytes, known;
+};
+
+static void view_deinit(struct view *v)
+{
+	buf_deinit(&v->bytes);
+	buf_deinit(&v->known);
+}
+DEFINE_CLEANUP_STORAGE(struct view, view_deinit);
+
+static struct err *view_init(struct linux_target *l, struct view *v)
+{
+	*v = (struct view){ &l->tasks->description, BUF_INIT, BUF_INIT };
+	TRY(linux_describe(l));
+	append_zeros(&v->bytes, v->description->size);
+	append_zeros(&v->known, v->description->size);
+	return NULL;
+}
+
+static void view_set(struct view *v, const char *name, uint64_t value)
+{
+	const struct description_register *r = description_find(v->description, name);
+
+	if (!r || r->size > sizeof(value))
+		return;
+	description_set(r, v->bytes.data, value);
+	memset(v->known.data + r->offset, 1, r->size);
+}
+
+static struct err *view_culprit(struct linux_target *l, uint32_t thread, struct view *v)
+{
+	const struct entry_register *registers;
+	size_t n;
+
+	TRY(linux_oops_registers(l, thread, &registers, &n));
+	for (size_t i = 0; i < n; i++)
+		view_set(v, registers[i].name, registers[i].value);
+	return NULL;
+}
+
+static struct err *view_task(struct linux_target *l, uint32_t thread, struct view *v)
 {
 	static const char *const names[REGISTERS_N] = {
 		[REGISTER_RAX] = "rax", [REGISTER_RDX] = "rdx", [REGISTER_RCX] = "rcx", [REGISTER_RBX] = "rbx",
@@ -68,73 +112,76 @@ static struct err *saved_registers(struct linux_target *l, uint32_t thread, stru
 	struct registers saved;
 	uint64_t value;
 
-	TRY(linux_describe(l));
 	TRY(linux_task_need(l, thread, &task));
 	if (!stack_saved_registers(l->kernel, task->task.address, &saved))
 		return err_create(ERR_FAULT, "the saved registers of task %" PRIu32 " can't be read", task->task.pid);
-	append_zeros(ret, l->tasks->description.size);
-	append_zeros(ret_known, l->tasks->description.size);
 	for (unsigned int i = 0; i < REGISTERS_N; i++) {
-		const struct description_register *r = description_find(&l->tasks->description, names[i]);
-
-		if (!r || r->size > sizeof(value) || !register_get(&saved, i, &value))
-			continue;
-		description_set(r, ret->data, value);
-		memset(ret_known->data + r->offset, 1, r->size);
+		if (register_get(&saved, i, &value))
+			view_set(v, names[i], value);
 	}
 	return NULL;
 }
 
+/* A CPU has registers of its own; all others are saved ones. */
+static bool is_saved(uint32_t thread)
+{
+	return linux_is_task(thread) || linux_is_culprit(thread);
+}
+
+static struct err *saved_registers(struct linux_target *l, uint32_t thread, struct view *v)
+{
+	TRY(view_init(l, v));
+	return linux_is_culprit(thread) ? view_culprit(l, thread, v) : view_task(l, thread, v);
+}
+
 struct err *linux_view_read_registers(struct target *t, uint32_t thread, struct buf *ret)
 {
-	_cleanup_(buf_deinit) struct buf bytes = BUF_INIT, known = BUF_INIT;
+	_cleanup_(view_deinit) struct view v = { .bytes = BUF_INIT, .known = BUF_INIT };
 
-	if (!linux_is_task(thread))
+	if (!is_saved(thread))
 		return target_read_registers(t->beneath, thread, ret);
-	TRY(saved_registers(linux_target(t), thread, &bytes, &known));
-	buf_append(ret, bytes.data, bytes.len);
+	TRY(saved_registers(linux_target(t), thread, &v));
+	buf_append(ret, v.bytes.data, v.bytes.len);
 	return NULL;
 }
 
 struct err *linux_view_known_registers(struct target *t, uint32_t thread, struct buf *ret)
 {
-	_cleanup_(buf_deinit) struct buf bytes = BUF_INIT, known = BUF_INIT;
+	_cleanup_(view_deinit) struct view v = { .bytes = BUF_INIT, .known = BUF_INIT };
 
-	if (!linux_is_task(thread))
+	if (!is_saved(thread))
 		return target_known_registers(t->beneath, thread, ret);
-	TRY(saved_registers(linux_target(t), thread, &bytes, &known));
-	buf_append(ret, known.data, known.len);
+	TRY(saved_registers(linux_target(t), thread, &v));
+	buf_append(ret, v.known.data, v.known.len);
 	return NULL;
 }
 
 struct err *linux_view_read_register(struct target *t, uint32_t thread, unsigned int number, struct buf *ret)
 {
-	_cleanup_(buf_deinit) struct buf bytes = BUF_INIT, known = BUF_INIT;
+	_cleanup_(view_deinit) struct view v = { .bytes = BUF_INIT, .known = BUF_INIT };
 	struct linux_target *l = linux_target(t);
 	const struct description_register *r;
 
-	if (!linux_is_task(thread))
+	if (!is_saved(thread))
 		return target_read_register(t->beneath, thread, number, ret);
-	TRY(saved_registers(l, thread, &bytes, &known));
+	TRY(saved_registers(l, thread, &v));
 	r = description_at(&l->tasks->description, number);
 	if (!r)
 		return err_create(ERR_NOT_FOUND, "there is no register %u", number);
-	if (known.data[r->offset])
-		buf_append(ret, bytes.data + r->offset, r->size);
+	if (v.known.data[r->offset])
+		buf_append(ret, v.bytes.data + r->offset, r->size);
 	return NULL;
 }
 
 struct err *linux_view_program_counter(struct target *t, uint32_t thread, uint64_t *ret)
 {
-	struct linux_target *l = linux_target(t);
-	const struct linux_task *task;
-	struct registers saved;
+	_cleanup_(view_deinit) struct view v = { .bytes = BUF_INIT, .known = BUF_INIT };
 
-	if (!linux_is_task(thread))
+	if (!is_saved(thread))
 		return target_program_counter(t->beneath, thread, ret);
-	TRY(linux_task_need(l, thread, &task));
-	if (!stack_saved_registers(l->kernel, task->task.address, &saved) || !register_get(&saved, REGISTER_RIP, ret))
-		return err_create(ERR_FAULT, "the saved registers of task %" PRIu32 " can't be read", task->task.pid);
+	TRY(saved_registers(linux_target(t), thread, &v));
+	if (!linux_register_value(linux_target(t), "rip", &v.bytes, ret))
+		return err_create(ERR_NOT_FOUND, "where thread %" PRIu32 " is at is not known", thread);
 	return NULL;
 }
 
@@ -145,6 +192,11 @@ static struct err *only_for_looking(struct linux_target *l, uint32_t thread)
 	const struct linux_task *task = linux_task_find(l, thread);
 	_cleanup_(buf_deinit) struct buf name = BUF_INIT;
 
+	if (linux_is_culprit(thread))
+		return err_create(ERR_UNSUPPORTED,
+				  "thread %" PRIu32 " is where something went wrong, which can only be looked at; "
+				  "thread %" PRIu32 " is the CPU, which can be stepped and changed",
+				  thread, linux_oops_cpu(thread));
 	if (task)
 		linux_task_name(&task->task, &name);
 	else
@@ -157,7 +209,7 @@ static struct err *only_for_looking(struct linux_target *l, uint32_t thread)
 
 struct err *linux_view_write_registers(struct target *t, uint32_t thread, const void *bytes, size_t len)
 {
-	if (!linux_is_task(thread))
+	if (!is_saved(thread))
 		return target_write_registers(t->beneath, thread, bytes, len);
 	return only_for_looking(linux_target(t), thread);
 }
@@ -165,7 +217,7 @@ struct err *linux_view_write_registers(struct target *t, uint32_t thread, const 
 struct err *linux_view_write_register(struct target *t, uint32_t thread, unsigned int number, const void *bytes,
 				      size_t len)
 {
-	if (!linux_is_task(thread))
+	if (!is_saved(thread))
 		return target_write_register(t->beneath, thread, number, bytes, len);
 	return only_for_looking(linux_target(t), thread);
 }
@@ -175,7 +227,7 @@ struct err *linux_view_check_resume(struct linux_target *l, const struct target_
 	const uint32_t threads[] = { how->step, how->only, how->over };
 
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
-		if (linux_is_task(threads[i]))
+		if (is_saved(threads[i]))
 			return only_for_looking(l, threads[i]);
 	}
 	return NULL;
@@ -292,7 +344,7 @@ struct err *linux_view_read_memory(struct target *t, uint32_t thread, uint64_t a
 	struct err *e;
 
 	if (!linux_is_task(thread))
-		return target_read_memory(t->beneath, thread, address, ret, len, ret_len);
+		return target_read_memory(t->beneath, linux_oops_cpu(thread), address, ret, len, ret_len);
 	TRY(linux_task_need(l, thread, &task));
 	if (!is_in_kernel(l, address))
 		return read_user(l, task, &a, ret_len);
@@ -312,7 +364,7 @@ struct err *linux_view_write_memory(struct target *t, uint32_t thread, uint64_t 
 	size_t unused;
 
 	if (!linux_is_task(thread))
-		return target_write_memory(t->beneath, thread, address, bytes, len);
+		return target_write_memory(t->beneath, linux_oops_cpu(thread), address, bytes, len);
 	TRY(linux_task_need(l, thread, &task));
 	return is_in_kernel(l, address) ? access_by_cpus(l, &a, &unused) : write_user(l, task, &a);
 }

@@ -17,6 +17,7 @@
 #include "kernel/cpu.h"
 #include "kernel/percpu.h"
 #include "kernel/stack.h"
+#include "target/linux_oops.h"
 #include "target/linux_tasks.h"
 
 enum variable { VARIABLE_PID = 1, VARIABLE_TGID, VARIABLE_CPU };
@@ -253,7 +254,7 @@ const struct linux_task *linux_task_find(struct linux_target *l, uint32_t thread
 
 /* --- Names --- */
 
-static struct symbols *need_symbols(struct linux_target *l)
+struct symbols *linux_symbols(struct linux_target *l)
 {
 	struct linux_tasks *t = l->tasks;
 	struct err *e;
@@ -275,7 +276,7 @@ static void put_state(struct linux_target *l, const struct task *t, struct buf *
 	if (!(t->known & TASK_KNOWS_STATE))
 		return;
 	buf_printf(b, " %c", t->state);
-	if (task_sleeps_in(l->kernel, t, &address) && need_symbols(l) &&
+	if (task_sleeps_in(l->kernel, t, &address) && linux_symbols(l) &&
 	    symbols_at(l->tasks->symbols, address - kernel_slide(l->kernel), &place) && place.is_function)
 		buf_printf(b, " %s", place.name);
 }
@@ -285,20 +286,26 @@ static void take_name(const struct buf *b, struct target_thread *ret)
 	snprintf(ret->name, sizeof(ret->name), "%s", buf_str(b));
 }
 
-static void name_cpu(struct linux_target *l, struct target_thread *thread)
+bool linux_name_current(struct linux_target *l, uint32_t thread, struct buf *b, uint32_t *ret_cpu)
 {
-	_cleanup_(buf_deinit) struct buf name = BUF_INIT;
-	uint32_t cpu = cpu_of(l, thread->id);
+	uint32_t cpu = cpu_of(l, thread);
 	uint64_t current;
 	struct task t;
 
 	if (!cpu_current(l->kernel, cpu, &current))
-		return;
+		return false;
 	task_read(l->kernel, current, &t);
-	buf_printf(&name, "CPU %" PRIu32 ": ", cpu);
-	linux_task_name(&t, &name);
-	take_name(&name, thread);
-	thread->core = cpu;
+	linux_task_name(&t, b);
+	*ret_cpu = cpu;
+	return true;
+}
+
+static void name_cpu(struct linux_target *l, struct target_thread *thread)
+{
+	_cleanup_(buf_deinit) struct buf task = BUF_INIT;
+
+	if (linux_name_current(l, thread->id, &task, &thread->core))
+		snprintf(thread->name, sizeof(thread->name), "CPU %" PRIu32 ": %s", thread->core, buf_str(&task));
 }
 
 static void add_thread(struct linux_target *l, const struct linux_task *t, struct target_threads *ret)
@@ -324,6 +331,7 @@ struct err *linux_tasks_threads(struct target *t, struct target_threads *ret)
 		return NULL;
 	for (size_t i = first; i < ret->n; i++)
 		name_cpu(l, &ret->v[i]);
+	linux_oops_add_thread(l, ret);
 	need_list(l);
 	for (size_t i = 0; i < l->tasks->n; i++)
 		add_thread(l, &l->tasks->list[i], ret);
@@ -332,8 +340,11 @@ struct err *linux_tasks_threads(struct target *t, struct target_threads *ret)
 
 bool linux_tasks_has_thread(struct target *t, uint32_t thread)
 {
-	return linux_is_task(thread) ? linux_task_find(linux_target(t), thread) != NULL
-				     : target_has_thread(t->beneath, thread);
+	struct linux_target *l = linux_target(t);
+
+	if (linux_is_task(thread))
+		return linux_task_find(l, thread);
+	return linux_is_culprit(thread) ? linux_oops_has_thread(l, thread) : target_has_thread(t->beneath, thread);
 }
 
 /* --- Variables --- */
@@ -384,7 +395,7 @@ struct err *linux_tasks_variable(struct target *t, uint32_t thread, unsigned int
 		TRY(linux_task_need(l, thread, &task));
 		return variable_of(number, task->task.pid, task->task.tgid, task->task.cpu, ret);
 	}
-	cpu = cpu_of(l, thread);
+	cpu = cpu_of(l, linux_oops_cpu(thread));
 	if (number != VARIABLE_CPU &&
 	    (!cpu_current(l->kernel, cpu, &current) || !task_read_ids(l->kernel, current, &pid, &tgid)))
 		return err_create(ERR_FAULT, "what CPU %" PRIu32 " runs can't be read", cpu);

@@ -52,6 +52,10 @@ struct err *linux_tasks_monitor(struct linux_target *l, const char *rest, target
 const struct linux_task *linux_task_find(struct linux_target *l, uint32_t thread);
 /* "bash/142"; of an idle task, whose PID is 0, only its name. */
 void linux_task_name(const struct task *t, struct buf *b);
+/* Appends the name of what a CPU of the target's runs; *ret_cpu: its number, as the kernel counts. There is a kernel. */
+bool linux_name_current(struct linux_target *l, uint32_t thread, struct buf *b, uint32_t *ret_cpu);
+/* Those of vmlinux; NULL: there are none. */
+struct symbols *linux_symbols(struct linux_target *l);
 
 /* Operations of the target. */
 struct err *linux_tasks_threads(struct target *t, struct target_threads *ret) err_must_check;

@@ -268,6 +268,7 @@ static struct err *detach(struct target *t)
 {
 	_cleanup_(buf_deinit) struct buf reply = BUF_INIT;
 
+	TRY(qemu_take_steps(qemu_target(t), NULL));
 	return qemu_ask(qemu_target(t), ERR_BAD_DATA, &reply, "D");
 }
 

@@ -13,6 +13,7 @@
 struct qemu_context {
 	struct buf registers; /* a g packet's bytes */
 	bool known;
+	bool steps; /* the stub will stop it after its next instruction, as it was told once: see qemu_take_steps() */
 };
 
 enum qemu_state {
@@ -62,6 +63,12 @@ void qemu_forget_registers(struct qemu_target *q);
 
 /* Has no software breakpoint planted in that memory; those that are wanted will be, before it runs. */
 struct err *qemu_unplant_within(struct qemu_target *q, uint64_t address, size_t len) err_must_check;
+
+/*
+ * Has those CPUs that are in single-step mode though nobody wants them to be take their step, before the machine goes on as
+ * `how` says; NULL: without breakpoints, and for good.
+ */
+struct err *qemu_take_steps(struct qemu_target *q, const struct target_resume *how) err_must_check;
 
 /* The machine begins anew: what was in its memory is gone. TCG's marks beside it stay. */
 void qemu_forget_patches(struct qemu_target *q);

@@ -171,6 +171,50 @@ static struct err *is_at_breakpoint(struct qemu_target *q, uint32_t thread, bool
 	return NULL;
 }
 
+/* Whether it runs freely then: it is not stepped, nor held by a breakpoint. */
+static struct err *runs_freely(struct qemu_target *q, uint32_t thread, const struct target_resume *how, bool *ret)
+{
+	uint64_t pc;
+
+	*ret = how->step ? how->others && how->step != thread : !how->only || how->only == thread;
+	if (!*ret)
+		return NULL;
+	TRY(qemu_program_counter(&q->target, thread, &pc));
+	*ret = !breaks_planted_at(&q->breaks, pc);
+	return NULL;
+}
+
+/*
+ * When one CPU stops the machine while another one is to take a step, QEMU (gdbstub.c) ends the step of the one that
+ * stopped. The other one's would stop the machine as soon as it goes on, maybe with nobody there any more to hear of it.
+ */
+struct err *qemu_take_steps(struct qemu_target *q, const struct target_resume *how)
+{
+	for (uint32_t thread = 1; thread <= q->cpus; thread++) {
+		_cleanup_(buf_deinit) struct buf reply = BUF_INIT;
+		bool takes = true;
+
+		if (!q->contexts[thread - 1].steps)
+			continue;
+		if (how)
+			TRY(runs_freely(q, thread, how, &takes));
+		if (!takes)
+			continue;
+		q->contexts[thread - 1].steps = false;
+		TRY(qemu_ask(q, ERR_BAD_DATA, &reply, "vCont;s:%x", thread));
+	}
+	return NULL;
+}
+
+static void note_steps(struct qemu_target *q, const struct target_event *e)
+{
+	if (e->kind != TARGET_EVENT_STOP)
+		return;
+	if (q->how.step)
+		q->contexts[q->how.step - 1].steps = true;
+	q->contexts[e->thread - 1].steps = false;
+}
+
 struct err *qemu_resume(struct target *t, const struct target_resume *how)
 {
 	struct qemu_target *q = qemu_target(t);
@@ -181,6 +225,7 @@ struct err *qemu_resume(struct target *t, const struct target_resume *how)
 	TRY(check_cpu(q, how->over));
 	TRY(check_cpu(q, how->only));
 	TRY(settle_breakpoints(q, how));
+	TRY(qemu_take_steps(q, how));
 	/* A step is past it by itself, but for those in memory. */
 	if (how->over && (how->over != how->step || q->params.patches_memory))
 		TRY(is_at_breakpoint(q, how->over, &over));
@@ -323,6 +368,7 @@ struct err *qemu_next_event(struct target *t, struct target_event *ret)
 		if (q->state == QEMU_STANDS || rsp_is_output(reply.data, reply.len))
 			continue;
 		TRY(understand(q, &reply, &e));
+		note_steps(q, &e);
 		if (!has_stepped_over(q, &e))
 			break;
 		if (q->interrupted) {

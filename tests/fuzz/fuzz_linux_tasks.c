@@ -1,7 +1,7 @@
 /*
- * Fuzzes tasks as threads: a kernel's image is damaged, and a debugger looks at all of it. Input: a line for `monitor`, its end,
+ * Fuzzes tasks as threads, and culprits: a kernel's image is damaged, and a debugger looks at all of it. Input: a line for `monitor`, its end,
  * and pieces of what fake_damage() takes. The first half of them is there from the beginning, the others come while the machine
- * runs.
+ * runs. Then the kernel says in every way that something went wrong.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,9 +12,14 @@
 #include "tests/unit/fake_cpus.h"
 #include "tests/unit/fake_stack.h"
 
-enum { PIECES_MAX = 32, LINE_MAX_LEN = 40, SAVED = FAKE_STACK + 0x800, TASKS_FROM = 10000000 };
+enum { PIECES_MAX = 32, LINE_MAX_LEN = 40, SAVED = FAKE_STACK + 0x800, SAVED_FROM = 9000000 };
+
+/* In the image: functions with a hook, and what they are called with. */
+enum { HOOKS = 0x400, HOOK_SIZE = 0x20, TEXT = 0x2b000, REGS = 0x2b400, STACK = 0x2b800 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const enum kernel_fact hooks[] = { FACT_DIE, FACT_DIE_INNER, FACT_DIE_ADDRESS, FACT_PANIC, FACT_WARN };
 
 static struct fake_kernel *make_image(void)
 {
@@ -28,6 +33,11 @@ static struct fake_kernel *make_image(void)
 		fake_put64(f, sleeper + FAKE_TASK_SP, fake_direct(f, SAVED));
 	}
 	fake_put64(f, FAKE_MM + FAKE_MM_PGD, fake_direct(f, FAKE_PGD));
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++)
+		fake_symbol(f, hooks[i], HOOKS + i * HOOK_SIZE, HOOK_SIZE);
+	memcpy(f->image + TEXT, "Oops", 4);
+	fake_record(f, 1, "BUG: what went wrong", 20, 2);
+	fake_put64(f, REGS + FAKE_REGS_RIP, FAKE_TEXT);
 	return f;
 }
 
@@ -76,7 +86,7 @@ static void look_at(struct target *t, uint32_t thread)
 	}
 	for (unsigned int i = 1; i <= 3; i++)
 		err_ignore(target_variable(t, thread, i, &value));
-	if (thread > TASKS_FROM) {
+	if (thread > SAVED_FROM) {
 		e = target_resume(t, &step);
 		if (!e)
 			abort();
@@ -101,12 +111,35 @@ static void look(struct target *t)
 	target_threads_deinit(&list);
 }
 
+static void go_wrong(struct fake_kernel *f, struct fake_cpus *beneath, struct target *t)
+{
+	static const char *const arguments[] = { "rsi", "r8" };
+	const struct target_resume on = { 0 };
+
+	fake_cpus_set(beneath, 1, "rdi", fake_direct(f, TEXT));
+	fake_cpus_set(beneath, 1, "rsp", fake_direct(f, STACK));
+	for (size_t i = 0; i < ARRAY_SIZE(arguments); i++)
+		fake_cpus_set(beneath, 1, arguments[i], fake_direct(f, REGS));
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+		_cleanup_(target_event_deinit) struct target_event e = TARGET_EVENT_INIT;
+
+		err_ignore(target_resume(t, &on));
+		fake_cpus_set(beneath, 1, "rip", FAKE_TEXT + HOOKS + i * HOOK_SIZE);
+		beneath->event = (struct target_event){
+			.kind = TARGET_EVENT_STOP, .reason = TARGET_REASON_BREAKPOINT, .thread = 1, .signo = 5
+		};
+		err_ignore(target_next_event(t, &e));
+		look(t);
+	}
+}
+
 static void run(struct fake_kernel *f, const char *line, const uint8_t *pieces, size_t n)
 {
 	const struct linux_params params = {
 		.mem = fake_mem(f),
 		.build_id = FAKE_BUILD_ID,
 		.tasks = "all",
+		.stop_on = "oops,panic,warn",
 		.facts = facts,
 		.user = f,
 	};
@@ -125,6 +158,7 @@ static void run(struct fake_kernel *f, const char *line, const uint8_t *pieces, 
 		fake_damage(f, pieces + i * FAKE_DAMAGE);
 	err_ignore(target_monitor(t, 1, line, drop, NULL));
 	look(t);
+	go_wrong(f, beneath, t);
 	target_destroy(t);
 	mem_destroy(mem);
 }

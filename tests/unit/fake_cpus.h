@@ -9,6 +9,7 @@
 
 #include "base/util.h"
 #include "mem/mem.h"
+#include "target/breaks.h"
 #include "target/description.h"
 #include "target/target.h"
 
@@ -32,6 +33,7 @@ struct fake_cpus {
 	uint8_t registers[FAKE_CPUS_MAX][256];
 	struct description description;
 	struct target_event event; /* what target_next_event() says next */
+	struct breaks breaks;
 	/* What it was asked: the last of each. */
 	uint64_t written_at;
 	uint8_t written[FAKE_WRITTEN_MAX];
@@ -50,6 +52,7 @@ static inline void fake_cpus_destroy(struct target *t)
 	struct fake_cpus *f = fake_cpus(t);
 
 	description_deinit(&f->description);
+	breaks_deinit(&f->breaks);
 	target_event_deinit(&f->event);
 	free(f->line);
 	free(f);
@@ -88,6 +91,41 @@ static inline struct err *fake_cpus_read_registers(struct target *t, uint32_t th
 		return err_create(ERR_NOT_FOUND, "no thread %u", thread);
 	f->registers_read++;
 	buf_append(ret, f->registers[thread - 1], f->description.size);
+	return NULL;
+}
+
+static inline struct err *fake_cpus_read_register(struct target *t, uint32_t thread, unsigned int number,
+						  struct buf *ret)
+{
+	struct fake_cpus *f = fake_cpus(t);
+	const struct description_register *r = description_at(&f->description, number);
+
+	if (!r || !fake_cpus_has_thread(t, thread))
+		return err_create(ERR_NOT_FOUND, "no register %u of thread %u", number, thread);
+	buf_append(ret, f->registers[thread - 1] + r->offset, r->size);
+	return NULL;
+}
+
+static inline struct err *fake_cpus_insert(struct target *t, enum target_break kind, uint64_t address, uint64_t size)
+{
+	struct fake_cpus *f = fake_cpus(t);
+	struct brk *k = breaks_find(&f->breaks, kind, address, size);
+
+	if (!k)
+		k = breaks_add(&f->breaks, kind, address, size);
+	k->wanted++;
+	return NULL;
+}
+
+static inline struct err *fake_cpus_remove(struct target *t, enum target_break kind, uint64_t address, uint64_t size)
+{
+	struct fake_cpus *f = fake_cpus(t);
+	struct brk *k = breaks_find(&f->breaks, kind, address, size);
+
+	if (!k)
+		return err_create(ERR_NOT_FOUND, "no breakpoint");
+	if (!--k->wanted)
+		breaks_drop(&f->breaks, k);
 	return NULL;
 }
 
@@ -187,6 +225,9 @@ static inline struct fake_cpus *fake_cpus_create(uint32_t cpus, struct mem *mem)
 		.has_thread = fake_cpus_has_thread,
 		.read_registers = fake_cpus_read_registers,
 		.write_registers = fake_cpus_write_registers,
+		.read_register = fake_cpus_read_register,
+		.insert = fake_cpus_insert,
+		.remove = fake_cpus_remove,
 		.program_counter = fake_cpus_program_counter,
 		.read_memory = fake_cpus_read_memory,
 		.write_memory = fake_cpus_write_memory,

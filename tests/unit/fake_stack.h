@@ -33,9 +33,10 @@ static inline void fake_facts_of_stacks(struct fake_kernel *f)
 						     FACT_INACTIVE_FRAME_BX,    FACT_INACTIVE_FRAME_BP,
 						     FACT_INACTIVE_FRAME_RETURN };
 	static const enum kernel_fact regs[] = {
-		FACT_REGS_R15, FACT_REGS_R14, FACT_REGS_R13, FACT_REGS_R12,     FACT_REGS_BP, FACT_REGS_BX,
-		FACT_REGS_R11, FACT_REGS_R10, FACT_REGS_R9,  FACT_REGS_R8,      FACT_REGS_AX, FACT_REGS_CX,
-		FACT_REGS_DX,  FACT_REGS_SI,  FACT_REGS_DI,  FACT_REGS_ORIG_AX, FACT_REGS_IP, FACT_REGS_CS,
+		FACT_REGS_R15,   FACT_REGS_R14, FACT_REGS_R13, FACT_REGS_R12,     FACT_REGS_BP, FACT_REGS_BX,
+		FACT_REGS_R11,   FACT_REGS_R10, FACT_REGS_R9,  FACT_REGS_R8,      FACT_REGS_AX, FACT_REGS_CX,
+		FACT_REGS_DX,    FACT_REGS_SI,  FACT_REGS_DI,  FACT_REGS_ORIG_AX, FACT_REGS_IP, FACT_REGS_CS,
+		FACT_REGS_FLAGS, FACT_REGS_SP,  FACT_REGS_SS,
 	};
 
 	fake_type(f, FACT_INACTIVE_FRAME, FAKE_INACTIVE_SIZE);
@@ -44,7 +45,6 @@ static inline void fake_facts_of_stacks(struct fake_kernel *f)
 	fake_type(f, FACT_REGS, FAKE_REGS_SIZE);
 	for (size_t i = 0; i < ARRAY_SIZE(regs); i++)
 		fake_member(f, regs[i], 8 * i, 8);
-	fake_member(f, FACT_REGS_SP, FAKE_REGS_RSP, 8);
 	fake_symbol(f, FACT_INIT_STACK_START, 0, 0);
 	fake_symbol(f, FACT_INIT_STACK_END, FAKE_STACK_SIZE, 0);
 	fake_member(f, FACT_TASK_ON_CPU, FAKE_TASK_ON_CPU, 4);

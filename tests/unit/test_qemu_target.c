@@ -299,6 +299,58 @@ static void goes_past_a_breakpoint(void **state)
 	finish(&s);
 }
 
+/* QEMU would have it stop the machine later, when nobody expects it. */
+static void a_step_that_was_forestalled_is_taken_before_it_goes_on(void **state)
+{
+	static const struct exchange script[] = {
+		BEGIN,
+		{ "vCont;s:1;c", "T05thread:02;" },
+		{ "Hg2", "OK" },
+		{ "g", REGISTERS_FLAT },
+		/* It is stepped, or stands, or is held by a breakpoint: that is no matter. */
+		{ "vCont;s:2", "T05thread:02;" },
+		{ "Z0,1000,1", "OK" },
+		{ "Hg1", "OK" },
+		{ "g", REGISTERS_FLAT },
+		{ "vCont;c", "T05thread:02;" },
+		{ "Hg2", "OK" },
+		{ "g", REGISTERS_FLAT },
+		{ "z0,1000,1", "OK" },
+		{ "Hg1", "OK" },
+		{ "g", REGISTERS_FLAT },
+		{ "vCont;s:1", "T05thread:01;" },
+		{ "vCont;c", "T05thread:01;" },
+		{ "g", REGISTERS_FLAT },
+		/* Nor is anybody there to hear of it after this. */
+		{ "vCont;s:2;c", "T05thread:01;" },
+		{ "g", REGISTERS_FLAT },
+		{ "vCont;s:2", "T05thread:02;" },
+		{ "D", "OK" },
+		{ NULL, NULL },
+	};
+	struct target_event event;
+	struct stub s;
+
+	(void)state;
+	start(&s, script, (struct qemu_params){ 0 });
+	assert_null(target_resume(s.t, &(struct target_resume){ .step = 1, .others = true }));
+	wait_event(&s, &event);
+	assert_int_equal(event.thread, 2);
+	assert_null(target_resume(s.t, &(struct target_resume){ .step = 2 }));
+	wait_event(&s, &event);
+	assert_null(target_insert(s.t, TARGET_BREAK_SOFTWARE, 0x1000, 1));
+	assert_null(target_resume(s.t, &(struct target_resume){ 0 }));
+	wait_event(&s, &event);
+	assert_int_equal(event.reason, TARGET_REASON_BREAKPOINT);
+	assert_null(target_remove(s.t, TARGET_BREAK_SOFTWARE, 0x1000, 1));
+	assert_null(target_resume(s.t, &(struct target_resume){ 0 }));
+	wait_event(&s, &event);
+	assert_null(target_resume(s.t, &(struct target_resume){ .step = 2, .others = true }));
+	wait_event(&s, &event);
+	assert_null(target_detach(s.t));
+	finish(&s);
+}
+
 /* Under KVM a breakpoint is an instruction in memory: it has to be out of the way, and must not be seen. */
 static void patched_memory_is_hidden_and_patched_again(void **state)
 {
@@ -571,6 +623,7 @@ int main(void)
 		cmocka_unit_test(breakpoints_stay_as_long_as_they_do_no_harm),
 		cmocka_unit_test(a_breakpoint_that_cannot_be_planted_is_none),
 		cmocka_unit_test(goes_past_a_breakpoint),
+		cmocka_unit_test(a_step_that_was_forestalled_is_taken_before_it_goes_on),
 		cmocka_unit_test(patched_memory_is_hidden_and_patched_again),
 		cmocka_unit_test(memory_comes_from_ram_or_from_the_stub),
 		cmocka_unit_test(memory_is_what_the_cpu_sees),
