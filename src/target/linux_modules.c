@@ -77,11 +77,20 @@ static void known_deinit(struct known *k)
 	alloc_sections_deinit(&k->sections);
 }
 
-void linux_modules_destroy(struct linux_modules *m)
+static void clear(struct linux_modules *m)
 {
 	for (size_t i = 0; i < m->n; i++)
 		known_deinit(&m->v[i]);
 	free(m->v);
+	m->v = NULL;
+	m->n = 0;
+	m->fresh = false;
+	buf_clear(&m->xml);
+}
+
+void linux_modules_destroy(struct linux_modules *m)
+{
+	clear(m);
 	buf_deinit(&m->xml);
 	buf_deinit(&m->notes);
 	free(m->told);
