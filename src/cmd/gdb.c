@@ -256,9 +256,6 @@ static struct err *cmd_gdb(struct config *cfg, const struct strv *positional, co
 	TRY(resolve_breaks(cfg, &s));
 	TRY(find_init(cfg, &s));
 	TRY(find_gdb(cfg, &s));
-	if (s.vm->kaslr)
-		log_warn("the VM was started with vm.kaslr: the kernel may lie elsewhere than its symbols say, and "
-			 "breakpoints then miss; start it without --kaslr");
 	find_moved_folders(&s);
 	TRY(check_port(s.vm));
 	find_index(&s);

@@ -374,10 +374,6 @@ static struct err *check_one_vmlinux(struct doctor *d, const struct vm_record *v
 		    xasprintf("%s has no %s", vm->vmlinux, symbols_functions_n(s) ? "debug information" : "symbols"),
 		    xstrdup("it was stripped, or built without: ktb gdb refuses it"),
 		    xstrdup("ktb build, or --vmlinux FILE"));
-	else if (vm->kaslr)
-		say(d, DOCTOR_WARNING, xasprintf("VM '%s' was started with KASLR", vm->name),
-		    xstrdup("the kernel lies elsewhere than its symbols say: breakpoints miss"),
-		    xstrdup("start it without --kaslr (vm.kaslr)"));
 	else
 		say(d, DOCTOR_OK, xasprintf("VM '%s' runs %s", vm->name, vm->vmlinux), NULL, NULL);
 	return NULL;

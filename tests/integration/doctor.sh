@@ -287,13 +287,6 @@ type_into kgdb '$3#33'
 expect 'the remedy brings back kdb' wait_for 30 at_prompt
 "$KTB" stop --quiet --force "${me}kgdb"
 
-start kaslr --kaslr
-doctor kaslr
-expect_says 'KASLR: symbols are elsewhere' vm-symbols warning 'was started with KASLR' 'without --kaslr'
-run "$KTB" gdb --name "${me}kaslr" -- -batch
-expect_error 'ktb gdb says so, too' 'started with vm.kaslr.*without --kaslr'
-"$KTB" stop --quiet --force "${me}kaslr"
-
 start held --wait
 doctor held
 expect_says 'held at reset' vm warning 'first instruction' 'ktb gdb'
