@@ -19,7 +19,7 @@
 #include "target/qemu_private.h"
 
 /* GDB's numbers (include/gdb/signals.def), which the stub uses. SIGQUIT is the guest's reset, and nothing else. */
-enum { GDB_SIGINT = 2, GDB_SIGQUIT = 3, GDB_SIGTRAP = 5 };
+enum { GDB_SIGINT = 2, GDB_SIGQUIT = 3, GDB_SIGTRAP = 5, GDB_SIGABRT = 6, GDB_SIGNAL_UNKNOWN = 143 };
 
 /* --- Breakpoints --- */
 
@@ -300,7 +300,13 @@ static struct err *understand(struct qemu_target *q, const struct buf *reply, st
 	ret->signo = number;
 	ret->thread = q->how.step ? q->how.step : q->how.only ? q->how.only : 1;
 	TRY(read_pairs(&r, ret));
-	return check_cpu(q, ret->thread);
+	TRY(check_cpu(q, ret->thread));
+	/* The stub's word for states that it has no other for; of these a guest that runs comes into one only. */
+	if (ret->signo == GDB_SIGNAL_UNKNOWN) {
+		ret->signo = GDB_SIGABRT;
+		ret->message = xstrdup("the guest has panicked, and QEMU has stopped it");
+	}
+	return NULL;
 }
 
 /* The step past a breakpoint is done, and nothing else has happened. */
@@ -354,14 +360,14 @@ static struct err *go_on_after_step(struct qemu_target *q)
 struct err *qemu_next_event(struct target *t, struct target_event *ret)
 {
 	_cleanup_(buf_deinit) struct buf reply = BUF_INIT;
+	_cleanup_(target_event_deinit) struct target_event e = TARGET_EVENT_INIT;
 	struct qemu_target *q = qemu_target(t);
-	struct target_event e = TARGET_EVENT_INIT;
 	bool got;
 
 	for (;;) {
 		TRY(rsp_client_poll(q->stub, &got, &reply));
 		if (!got) {
-			*ret = e;
+			*ret = (struct target_event)TARGET_EVENT_INIT;
 			return NULL;
 		}
 		/* It stands still, and says so again: somebody else stopped it, or wanted to. */
@@ -376,7 +382,7 @@ struct err *qemu_next_event(struct target *t, struct target_event *ret)
 			break;
 		}
 		TRY(go_on_after_step(q));
-		e = (struct target_event)TARGET_EVENT_INIT;
+		target_event_deinit(&e);
 	}
 	q->state = QEMU_STANDS;
 	qemu_forget_registers(q);
@@ -384,5 +390,6 @@ struct err *qemu_next_event(struct target *t, struct target_event *ret)
 	if (e.reason == TARGET_REASON_RESET)
 		qemu_forget_patches(q);
 	*ret = e;
+	e = (struct target_event)TARGET_EVENT_INIT;
 	return NULL;
 }

@@ -510,6 +510,7 @@ static void expect_stop(const char *reply, enum target_reason reason, uint32_t t
 		assert_int_equal(event.watch, TARGET_WATCH_ACCESS);
 		assert_int_equal(event.address, 0xffffffff82001000);
 	}
+	target_event_deinit(&event);
 	finish(&s);
 }
 
@@ -526,6 +527,8 @@ static void understands_why_it_stopped(void **state)
 	expect_stop("T03thread:01;", TARGET_REASON_RESET, 1, 3);
 	expect_stop("T02thread:p01.02;", TARGET_REASON_SIGNAL, 2, 2);
 	expect_stop("S06", TARGET_REASON_SIGNAL, 1, 6);
+	/* The guest has panicked. */
+	expect_stop("T8fthread:01;", TARGET_REASON_SIGNAL, 1, 6);
 	start(&s, ended, (struct qemu_params){ 0 });
 	assert_null(target_resume(s.t, &go));
 	wait_event(&s, &event);
