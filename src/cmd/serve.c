@@ -104,8 +104,7 @@ static struct err *find_module(void *user, const struct module *m, char **ret, b
 {
 	const struct serve *s = user;
 
-	serve_modules_find(s->modules, m, ret, ret_stale);
-	return NULL;
+	return serve_modules_find(s->modules, m, ret, ret_stale);
 }
 
 static struct err *run_command(void *user, const char *line, target_output output, void *output_user, bool *ret_known)
