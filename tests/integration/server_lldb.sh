@@ -98,6 +98,20 @@ on_kernel()
 	expect "$version: it is gone" wait_for 20 gone
 }
 
+# LLDB reads the answer to qOffsets in a way of its own.
+with_kaslr()
+{
+	run "$KTB" vm --detach --port auto --memory 512M --kaslr
+	run "$KTB" exec -- true
+	expect_status 'KASLR: a VM runs' 0
+	port=$(field port) vmlinux=$(field vmlinux)
+	lldb_batch bt detach
+	expect_match 'KASLR: functions have names' 'frame #[0-9]*: .* vmlinux`[a-z_]+.* at [a-z_0-9]+\.[chS]:[0-9]+'
+	run "$KTB" stop --all
+	expect_status 'KASLR: it ends' 0
+}
+
+with_kaslr
 on_kernel 6.12 ''
 on_kernel 6.1 /usr/src/linux-source-6.1.tar.xz
 finish
