@@ -92,11 +92,14 @@ static struct err *on_symbol(struct session *s, struct rsp_reader args)
 static struct err *on_offsets(struct session *s, struct rsp_reader args)
 {
 	struct err *e;
-	uint64_t first;
+	uint64_t first, slide;
 
 	(void)args;
-	e = target_offsets(s->target, &first);
-	if (!e)
+	e = target_offsets(s->target, &first, &slide);
+	/* LLDB takes either for a distance, GDB this one for that of two sections only. */
+	if (!e && s->is_lldb)
+		buf_printf(&s->reply, "Text=%llx;Data=%llx", (unsigned long long)slide, (unsigned long long)slide);
+	else if (!e)
 		buf_printf(&s->reply, "TextSeg=%llx", (unsigned long long)first);
 	else if (err_code(e) == ERR_CLOSED)
 		return e;

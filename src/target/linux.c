@@ -178,7 +178,7 @@ static struct err *exec_file(struct target *t, struct buf *ret)
 	return NULL;
 }
 
-static struct err *offsets(struct target *t, uint64_t *ret)
+static struct err *offsets(struct target *t, uint64_t *ret_first, uint64_t *ret_slide)
 {
 	struct linux_target *l = linux_target(t);
 
@@ -187,7 +187,8 @@ static struct err *offsets(struct target *t, uint64_t *ret)
 	l->slide = kernel_slide(l->kernel);
 	if (!l->slide)
 		return err_create(ERR_NOT_FOUND, "the kernel lies where it was linked to");
-	*ret = kernel_image_base(l->kernel) + kernel_phys(l->kernel);
+	*ret_first = kernel_image_base(l->kernel) + kernel_phys(l->kernel);
+	*ret_slide = l->slide;
 	return NULL;
 }
 

@@ -173,9 +173,9 @@ struct err *target_exec_file(struct target *t, struct buf *ret)
 	CALL(t, exec_file, "name the main file", ret);
 }
 
-struct err *target_offsets(struct target *t, uint64_t *ret)
+struct err *target_offsets(struct target *t, uint64_t *ret_first, uint64_t *ret_slide)
 {
-	CALL(t, offsets, "say where the main file lies", ret);
+	CALL(t, offsets, "say where the main file lies", ret_first, ret_slide);
 }
 
 const struct target_variable *target_variables(struct target *t, size_t *ret_n)

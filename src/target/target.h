@@ -139,7 +139,7 @@ struct target_ops {
 	struct err *(*monitor)(struct target *t, uint32_t thread, const char *line, target_output output, void *user);
 	struct err *(*libraries)(struct target *t, bool placed, struct buf *ret);
 	struct err *(*exec_file)(struct target *t, struct buf *ret);
-	struct err *(*offsets)(struct target *t, uint64_t *ret);
+	struct err *(*offsets)(struct target *t, uint64_t *ret_first, uint64_t *ret_slide);
 	const struct target_variable *(*variables)(struct target *t, size_t *ret_n);
 	struct err *(*variable)(struct target *t, uint32_t thread, unsigned int number, int64_t *ret);
 	struct err *(*query)(struct target *t, const char *packet, size_t len, struct buf *ret);
@@ -239,8 +239,11 @@ struct err *target_monitor(struct target *t, uint32_t thread, const char *line, 
 struct err *target_libraries(struct target *t, bool placed, struct buf *ret) err_must_check;
 /* The path of the main file. */
 struct err *target_exec_file(struct target *t, struct buf *ret) err_must_check;
-/* Where the main file's first segment lies. ERR_NOT_FOUND: where it was linked to, or that isn't known (yet). */
-struct err *target_offsets(struct target *t, uint64_t *ret) err_must_check;
+/*
+ * Where the main file's first segment lies, and how far that is from where it was linked to. ERR_NOT_FOUND: it is there, or
+ * that isn't known (yet).
+ */
+struct err *target_offsets(struct target *t, uint64_t *ret_first, uint64_t *ret_slide) err_must_check;
 
 /* *ret_n of them; static. */
 const struct target_variable *target_variables(struct target *t, size_t *ret_n);

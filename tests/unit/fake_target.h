@@ -431,11 +431,12 @@ static inline struct err *fake_libraries(struct target *t, bool placed, struct b
 	return NULL;
 }
 
-static inline struct err *fake_offsets(struct target *t, uint64_t *ret)
+static inline struct err *fake_offsets(struct target *t, uint64_t *ret_first, uint64_t *ret_slide)
 {
 	if (!fake_target(t)->offset)
 		return err_create(ERR_NOT_FOUND, "it lies where it was linked to");
-	*ret = fake_target(t)->offset;
+	*ret_first = fake_target(t)->offset;
+	*ret_slide = fake_target(t)->offset - 0xffffffff81000000;
 	return NULL;
 }
 

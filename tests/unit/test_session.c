@@ -942,6 +942,8 @@ static void test_lldb(void **state)
 	EXPECT(&f, "qThreadStopInfo", "E16");
 	/* Of one that went with a module. */
 	EXPECT(&f, "z0,100c,1", "OK");
+	f.fake->offset = 0xffffffff92000000;
+	EXPECT(&f, "qOffsets", "Text=11000000;Data=11000000");
 	f.fake->script = script;
 	f.fake->script_n = ARRAY_SIZE(script);
 	EXPECT(&f, "c", "T11thread:2;" CPU_1 AT_START NEWS);
