@@ -112,8 +112,7 @@ static struct err *find_module(void *user, const struct module *m, char **ret, b
 {
 	const struct serve *s = user;
 
-	serve_modules_find(s->modules, m, ret, ret_stale);
-	return NULL;
+	return serve_modules_find(s->modules, m, ret, ret_stale);
 }
 
 static struct err *place_module(void *user, const char *path, const uint64_t *addresses, size_t n, char **ret,

@@ -1,6 +1,9 @@
 #include "cmd/serve_modules.h"
 
+#include <unistd.h>
+
 #include "base/buf.h"
+#include "base/elf_file.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/paths.h"
@@ -48,20 +51,53 @@ static bool is_good(const struct module_file *f)
 	return f->state == MODULE_FILE_SAME || f->state == MODULE_FILE_UNKNOWN;
 }
 
-/* A copy of the file without what GDB misunderstands (alloc_sections_clear_addresses()), in the cache. NULL: it needs none. */
-static struct err *make_copy(const struct module_file *file, char **ret)
+/* All that is in it, unpacked if it is compressed. */
+static struct err *read_whole(const char *path, struct buf *ret, bool *ret_packed)
+{
+	_cleanup_(close) int fd = -1;
+	_cleanup_(elf_end) Elf *elf = NULL;
+	char magic[SELFMAG] = "";
+	const char *raw;
+	size_t size;
+
+	TRY(elf_file_open(path, &fd, &elf));
+	*ret_packed = pread(fd, magic, sizeof(magic), 0) != sizeof(magic) || memcmp(magic, ELFMAG, SELFMAG) != 0;
+	raw = elf_rawfile(elf, &size);
+	if (!raw || size > FILE_MAX)
+		return err_create(ERR_BAD_DATA, "%s can't be read (%s)", path,
+				  raw ? "it is too large" : elf_errmsg(-1));
+	buf_append(ret, raw, size);
+	return NULL;
+}
+
+/* PATH/NAME.ko of a path that ends in NAME.ko, NAME.ko.xz and the like. */
+static char *copys_path(const char *cache, const struct module_file *file)
+{
+	const char *slash = strrchr(file->path, '/'), *name = slash ? slash + 1 : file->path;
+	const char *end = strstr(name, ".ko");
+
+	return xasprintf("%s/gdb-module/%s/%.*s.ko", cache, file->build_id,
+			 (int)(end ? end - name : (ssize_t)strlen(name)), name);
+}
+
+/*
+ * A copy of the file as GDB understands it, in the cache: unpacked, and without addresses of sections
+ * (alloc_sections_clear_addresses()). *ret is NULL if it needs none, *ret_packed is true if it can't do without.
+ */
+static struct err *make_copy(const struct module_file *file, char **ret, bool *ret_packed)
 {
 	_cleanup_(buf_deinit) struct buf content = BUF_INIT;
 	_cleanup_(free) char *cache = NULL, *path = NULL, *folder = NULL;
-	const char *name = strrchr(file->path, '/');
 
 	*ret = NULL;
-	TRY(read_file(file->path, FILE_MAX, &content));
-	if (!file->build_id || !alloc_sections_clear_addresses(content.data, content.len))
+	TRY(read_whole(file->path, &content, ret_packed));
+	if (!alloc_sections_clear_addresses(content.data, content.len) && !*ret_packed)
 		return NULL;
+	if (!file->build_id)
+		return err_create(ERR_UNSUPPORTED, "%s has no build ID; unpack it beside it", file->path);
 	TRY(cache_dir(&cache));
 	folder = xasprintf("%s/gdb-module/%s", cache, file->build_id);
-	path = xasprintf("%s/%s", folder, name ? name + 1 : file->path);
+	path = copys_path(cache, file);
 	if (!file_exists(path)) {
 		TRY(mkdir_parents(folder, 0700));
 		TRY(write_file_atomic(path, content.data, content.len, 0600));
@@ -71,18 +107,22 @@ static struct err *make_copy(const struct module_file *file, char **ret)
 }
 
 /* The file, or what debuggers are to read in its place. */
-static char *for_debuggers(struct module_file *file)
+static struct err *for_debuggers(struct module_file *file, char **ret)
 {
+	bool packed = true;
 	char *copy = NULL;
-	struct err *e = make_copy(file, &copy);
+	struct err *e = make_copy(file, &copy, &packed);
 
+	if (e && packed)
+		return e;
 	if (e)
 		log_warn("GDB may have wrong lines for %s: %s", file->path, err_message(e));
 	err_ignore(e);
-	return copy ? copy : steal(&file->path);
+	*ret = copy ? copy : steal(&file->path);
+	return NULL;
 }
 
-void serve_modules_find(struct serve_modules *s, const struct module *m, char **ret, bool *ret_stale)
+struct err *serve_modules_find(struct serve_modules *s, const struct module *m, char **ret, bool *ret_stale)
 {
 	_cleanup_(module_file_deinit) struct module_file file = { .state = MODULE_FILE_NONE };
 
@@ -94,5 +134,8 @@ void serve_modules_find(struct serve_modules *s, const struct module *m, char **
 		module_files_find(s->files, m, &file);
 	}
 	*ret_stale = file.state == MODULE_FILE_OTHER;
-	*ret = is_good(&file) ? for_debuggers(&file) : steal(&file.path);
+	if (is_good(&file))
+		return for_debuggers(&file, ret);
+	*ret = steal(&file.path);
+	return NULL;
 }

@@ -13,5 +13,9 @@ struct serve_modules *serve_modules_create(const struct vm_record *vm, const str
 void serve_modules_destroy(struct serve_modules *s);
 DEFINE_CLEANUP(struct serve_modules *, serve_modules_destroy);
 
-/* As struct linux_params has it. */
-void serve_modules_find(struct serve_modules *s, const struct module *m, char **ret, bool *ret_stale);
+/*
+ * As struct linux_params has it. A compressed file is unpacked for the debugger; ERR_UNSUPPORTED if it can't be, ERR_BAD_DATA if
+ * it is damaged.
+ */
+struct err *serve_modules_find(struct serve_modules *s, const struct module *m, char **ret, bool *ret_stale)
+	err_must_check;

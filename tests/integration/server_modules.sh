@@ -11,9 +11,31 @@ mkdir -m 700 "$tmp/run" "$tmp/home"
 cd "$tmp" || exit 1
 at_exit '"$KTB" stop --all --force >/dev/null 2>&1; forget_modules'
 
+# forget_copies BUILD_ID (a pattern): what debuggers had of it.
+forget_copies()
+{
+	# shellcheck disable=SC2086 # a pattern
+	rm -rf "$XDG_CACHE_HOME"/ktb/gdb-module/$1 "$XDG_CACHE_HOME"/ktb/gdb-index/$1.*
+}
+
+build_id()
+{
+	readelf -n "$1" | sed -n 's/.*Build ID: //p'
+}
+
 # Its folders in the cache go with the test's.
+many=
 forget_modules()
 {
+	set -f
+	for _f in $many; do
+		set +f
+		forget_copies "$_f"
+	done
+	set +f
+	for _f in "$XDG_CACHE_HOME"/ktb/gdb-module/*/hello.ko; do
+		[ ! -e "$_f" ] || forget_copies "$(basename "$(dirname "$_f")")"
+	done
 	for _f in "$XDG_CACHE_HOME"/ktb/module/*/src/Kbuild; do
 		case $(readlink "$_f") in
 		"$tmp"/*) rm -rf "${_f%/src/*}" ;;
@@ -126,7 +148,7 @@ SH
 	timeout 20 "$KTB" exec --name "$1" -- rmmod hello
 }
 
-# A hundred: the same file, with other names of the same length in it, and other build IDs.
+# A hundred: the same file, with other names of the same length in it, and other build IDs. One is compressed.
 test_many()
 {
 	rm -rf m00 many
@@ -140,6 +162,9 @@ test_many()
 		printf '%s' "$i" | dd of="many/m$i.ko" bs=1 seek=$((0x$id + 34)) conv=notrunc 2>/dev/null
 	done
 	"$KTB" push --name "$1" many /tmp/many
+	xz many/m50.ko
+	rm many/m51.ko
+	printf '\3757zXZ\0damaged' >many/m51.ko.xz
 	background=$(in_background <<'SH'
 "$KTB" exec --name "$VM" -- sh -c 'for m in /tmp/many/*.ko; do insmod $m || exit 1; done'
 SH
@@ -148,9 +173,13 @@ SH
 	gdb_on "$1" 'break m99_init' 'break m50_init' "$background" continue continue 'backtrace 2' 'info sharedlibrary'
 	took=$((($(date +%s%N) - began) / 1000000))
 	expect "$1: a hundred modules come in $took ms" [ "$took" -lt 60000 ]
-	expect_match "$1: it stops in the first that is waited for" "hit Breakpoint 2, m50_init \(\) at $tmp/m00/m50.c:9"
-	expect_match "$1: and in the last one" "hit Breakpoint 1, m99_init \(\) at $tmp/m00/m99.c:9"
-	expect_equal "$1: all have their symbols" "$(count 'Yes .*/m[0-9][0-9]\.ko$')" 100
+	expect_match "$1: it stops in the first that is waited for" "hit Breakpoint 2, m50_init \(\) at $tmp/m50/m50.c:9"
+	expect_match "$1: and in the last one" "hit Breakpoint 1, m99_init \(\) at $tmp/m99/m99.c:9"
+	id=$(build_id many/m00.ko)
+	many="$many ${id%????}3[0-9]3[0-9]"
+	expect_equal "$1: all have their symbols" "$(count 'Yes .*/m[0-9][0-9]\.ko$')" 99
+	expect_equal "$1: but one whose file is damaged, which is said once" \
+		"$(count 'module m51 has no symbols here: .*m51.ko.xz')" 1
 }
 
 test_reboot()
