@@ -68,10 +68,14 @@ MODULE_LICENSE("GPL");
 C
 }
 
-# What the guest is told to do while GDB looks: each line one thing.
+# What the guest is told to do while GDB looks: each line one thing. While GDB has stopped it, it takes nothing, so that is
+# tried again.
 in_background()
 {
-	cat >background
+	{
+		printf 'again()\n{\n\tfor i in $(seq 150); do\n\t\t"$@" && return\n\t\tsleep 0.2\n\tdone\n\texit 1\n}\n'
+		sed 's/^"\$KTB"/again "$KTB"/'
+	} >background
 	echo 'shell (sh background >background.log 2>&1 &)'
 }
 
