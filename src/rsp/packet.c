@@ -6,6 +6,8 @@
  */
 #include "rsp/packet.h"
 
+#include <string.h>
+
 #include "base/util.h"
 #include "rsp/payload.h"
 
@@ -25,15 +27,12 @@ static const unsigned char kinds[256] = { ['*'] = RUN_LENGTH, ['$'] = SPECIAL, [
 
 /* How many bytes at the start are of a kind below this one. */
 /* Memory is sent in digits, by the megabyte: what has none of the special characters is passed over in blocks. */
-enum { BLOCK = 32 };
+enum { BLOCK = 256 };
 
 static bool block_is_plain(const char *bytes)
 {
-	bool special = false;
-
-	for (size_t i = 0; i < BLOCK; i++)
-		special |= (bytes[i] == '$') | (bytes[i] == '#') | (bytes[i] == '}') | (bytes[i] == '*');
-	return !special;
+	return !memchr(bytes, '$', BLOCK) && !memchr(bytes, '#', BLOCK) && !memchr(bytes, '}', BLOCK) &&
+	       !memchr(bytes, '*', BLOCK);
 }
 
 static size_t count_below(enum kind kind, const char *bytes, size_t len)

@@ -68,10 +68,14 @@ MODULE_LICENSE("GPL");
 C
 }
 
-# What the guest is told to do while GDB looks: each line one thing.
+# What the guest is told to do while GDB looks: each line one thing. While GDB has stopped it, it takes nothing, so that is
+# tried again.
 in_background()
 {
-	cat >background
+	{
+		printf 'again()\n{\n\tfor i in $(seq 150); do\n\t\t"$@" && return\n\t\tsleep 0.2\n\tdone\n\texit 1\n}\n'
+		sed 's/^"\$KTB"/again "$KTB"/'
+	} >background
 	echo 'shell (sh background >background.log 2>&1 &)'
 }
 
@@ -185,7 +189,7 @@ SH
 test_reboot()
 {
 	background=$(in_background <<'SH'
-"$KTB" exec --name "$VM" -- reboot -f
+"$KTB" exec --name "$VM" -- sh -c '(sleep 0.5; reboot -f) >/dev/null 2>&1 </dev/null &'
 SH
 )
 	gdb_on "$1" 'break kernel_init' 'break dummy_setup' "$background" continue 'info sharedlibrary' continue 'backtrace 1' 'info breakpoints'
@@ -193,7 +197,7 @@ SH
 	expect_match "$1: its modules are gone" 'No shared libraries loaded'
 	expect_match "$1: a breakpoint holds in the next kernel" 'hit Breakpoint 1, kernel_init'
 	expect_match "$1: one in a module waits for it" 'PENDING'
-	expect "$1: it boots" timeout 60 "$KTB" exec --name "$1" -- true
+	expect "$1: it boots" wait_for 60 timeout 60 "$KTB" exec --name "$1" -- true
 }
 
 # Held at the first instruction, where nobody knows yet where the kernel will be.
@@ -202,7 +206,7 @@ test_moved()
 	gdb_on "$1" continue "$as_said" 'source said' 'hbreak kernel_init' continue 'backtrace 1'
 	expect_equal "$1: that it was moved is said once" "$(count 'the kernel is 0x.* above where its symbols are')" 1
 	expect_match "$1: with the command that helps" 'hit Breakpoint 1, kernel_init .*main\.c:[0-9]+'
-	expect "$1: it boots" timeout 60 "$KTB" exec --name "$1" -- modprobe dummy
+	expect "$1: it boots" wait_for 60 timeout 60 "$KTB" exec --name "$1" -- modprobe dummy
 	background=$(in_background <<'SH'
 "$KTB" exec --name "$VM" -- cat /etc/passwd
 SH
@@ -218,7 +222,7 @@ SH
 test_moved_again()
 {
 	background=$(in_background <<'SH'
-"$KTB" exec --name "$VM" -- reboot -f
+"$KTB" exec --name "$VM" -- sh -c '(sleep 0.5; reboot -f) >/dev/null 2>&1 </dev/null &'
 SH
 )
 	gdb_on "$1" "$background" continue 'info sharedlibrary' continue "$as_said" 'source said' 'hbreak kernel_init' continue
