@@ -153,7 +153,7 @@ run "$KTB" dmesg --name new --level err
 expect_match 'a level: what is as urgent, with nothing for a terminal to obey' 'bad \\x1b\[31mnews$'
 expect 'and nothing less urgent' [ "$(printf '%s\n' "$stdout" | grep -c 'good news')" = 0 ]
 expect_equal 'as JSON' "$("$KTB" dmesg --name new --json | jq -r '.[] | select(.text == "good news") | .level')" info
-guest new 'echo "<28>bad weather" >/dev/kmsg; dmesg -r'
+ask new 'echo "<28>bad weather" >/dev/kmsg; dmesg -r'
 printf '%s\n' "$stdout" | sed -n 's/^<\([0-9]*\)>.*/\1/p' >"$tmp/theirs"
 # The number that busybox shows has the facility in it; a message of several lines has one in each.
 "$KTB" dmesg --json --name new | jq -r '.[] | .level as $l |
