@@ -73,8 +73,27 @@ C
 in_background()
 {
 	{
-		printf 'again()\n{\n\tfor i in $(seq 150); do\n\t\t"$@" && return\n\t\tsleep 0.2\n\tdone\n\texit 1\n}\n'
-		sed 's/^"\$KTB"/again "$KTB"/'
+		cat <<'AGAIN'
+again()
+{
+	for i in $(seq 150); do
+		"$@" && return
+		sleep 0.2
+	done
+	exit 1
+}
+
+guest() { "$KTB" exec --name "$VM" -- sh -c "$1"; }
+
+# What was begun may have been done all the same.
+load()
+{
+	"$KTB" module --name "$VM" "$1" --load || guest "grep -q '^$1 ' /proc/modules"
+}
+
+unload() { guest "rmmod $1; ! grep -q '^$1 ' /proc/modules"; }
+AGAIN
+		sed 's/^\(guest\|load\|unload\|"\$KTB"\) /again &/'
 	} >background
 	echo 'shell (sh background >background.log 2>&1 &)'
 }
@@ -108,12 +127,12 @@ test_coming()
 	run timeout 120 "$KTB" module --source "$source" hello
 	expect_status "$1: a module is built" 0
 	background=$(in_background <<'SH'
-"$KTB" module --name "$VM" hello --load
-"$KTB" exec --name "$VM" -- rmmod hello
+load hello
+unload hello
 sed -i '1i\\n\n' hello/hello.c
 sed -i 's/ = 42/ = 43/' hello/hello.c
-"$KTB" module --name "$VM" hello --load
-"$KTB" exec --name "$VM" -- modprobe dummy
+load hello
+guest 'modprobe dummy'
 SH
 )
 	gdb_on "$1" 'break hello_init' 'break hello_exit' 'break dummy_setup' "$background" continue 'backtrace 3' \
@@ -139,9 +158,9 @@ test_stale()
 	sed -i 's/ = 43/ = 44/' hello/hello.c
 	run timeout 120 "$KTB" module --source "$source" hello
 	background=$(in_background <<'SH'
-"$KTB" exec --name "$VM" -- modprobe loop
-"$KTB" exec --name "$VM" -- rmmod loop
-"$KTB" exec --name "$VM" -- mknod /tmp/nonesuch p
+guest 'modprobe loop'
+unload loop
+guest 'mknod /tmp/nonesuch p; [ -p /tmp/nonesuch ]'
 SH
 )
 	gdb_on "$1" 'break hello_exit' 'break loop_init' 'break do_mknodat' "$background" continue 'info sharedlibrary' continue
@@ -170,7 +189,7 @@ test_many()
 	rm many/m51.ko
 	printf '\3757zXZ\0damaged' >many/m51.ko.xz
 	background=$(in_background <<'SH'
-"$KTB" exec --name "$VM" -- sh -c 'for m in /tmp/many/*.ko; do insmod $m || exit 1; done'
+guest 'for m in /tmp/many/*.ko; do n=${m##*/}; grep -q "^${n%.ko} " /proc/modules || insmod $m || exit 1; done'
 SH
 )
 	began=$(date +%s%N)
