@@ -214,7 +214,7 @@ module_has_variables()
 	run timeout 120 "$KTB" module --load --name "$vm" "$@" "$tmp/reader" -- asked=77
 	expect_status "$vm: a module" 0
 	expect_equal "$vm: its parameter" "$(value "$vm" reader::asked)" 77
-	"$KTB" exec --name "$vm" -- sh -c 'echo 78 >/sys/module/reader/parameters/asked'
+	ask "$vm" 'echo 78 >/sys/module/reader/parameters/asked'
 	expect_equal "$vm: when it was changed" "$(value "$vm" "'reader.c'::asked")" 78
 	expect_equal "$vm: what has no initial value" "$(value "$vm" reader_seen)" 77
 	expect_equal "$vm: a member of an array of its structs" "$(value "$vm" 'things[1].number')" -2
