@@ -307,7 +307,8 @@ static struct err *on_status(struct json_object *answer, const char *error, void
 	struct json_object *value = NULL;
 	const char *status;
 
-	if (error || !json_object_object_get_ex(answer, "status", &value))
+	/* QEMU may have gone on since it found the answer, and have said so before it gave it: a debugger's step is quick. */
+	if (error || s->running || !json_object_object_get_ex(answer, "status", &value))
 		return NULL;
 	status = json_object_get_string(value);
 	if (status && streq(status, "internal-error"))

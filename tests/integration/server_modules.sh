@@ -1,6 +1,5 @@
 #!/bin/sh
 # timeout: 600
-# alone
 # Modules as libraries of a real GDB on each kernel: those that come, go, and come back rebuilt; a kernel that KASLR has moved;
 # and what a reboot leaves of all that.
 # shellcheck disable=SC2016,SC2317 # what is in single quotes is for the shell of GDB; called by name

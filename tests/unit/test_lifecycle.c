@@ -390,6 +390,18 @@ static void one_that_is_asked_before_qemu_has_answered(void **state)
 	assert_string_equal(v->commands, "qmp_capabilities\nsystem_powerdown\nquit\n");
 }
 
+/* Why it stopped may be told after it has gone on. */
+static void an_answer_that_comes_late_is_no_news(void **state)
+{
+	struct vm *v = *state;
+
+	start(v, "greet\n status debug\n event STOP\n event RESUME\n answer query-status\n status paused\n event "
+		 "STOP\n serve");
+	wait_for_status(v, "paused");
+	ask_to_stop(v, "{\"op\":\"stop\",\"force\":true}\n");
+	expect_end(v, 0);
+}
+
 /* --- KVM --- */
 
 #define GIVES_UP "status internal-error\n event STOP\n serve\n"
@@ -550,6 +562,7 @@ int main(void)
 		SUPERVISED(with_its_own_init_it_is_paused_in_the_end_too),
 		SUPERVISED(a_guest_that_ignores_the_power_button),
 		SUPERVISED(one_that_is_asked_before_qemu_has_answered),
+		SUPERVISED(an_answer_that_comes_late_is_no_news),
 		SUPERVISED(kvm_that_fails_early_is_replaced),
 		SUPERVISED(the_record_tells_of_the_change),
 		SUPERVISED(kvm_that_fails_later_is_the_end),
