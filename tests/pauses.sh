@@ -98,8 +98,12 @@ pauses()
 	expect "$version: its clocks stood" clocks_stood $((3 * seconds - 2))
 	if [ -n "$threshold" ]; then
 		make_module
-		timeout 120 "$KTB" module spin --source "$source" --load -- ms=$((5000 * threshold)) >/dev/null 2>&1
-		expect "$version: it would, of what really holds a CPU" wait_for 20 complained
+		# On a machine that is busy itself the watchdog has been seen to miss one.
+		for _try in 1 2 3; do
+			run timeout 120 "$KTB" module spin --source "$source" --load -- ms=$((5000 * threshold))
+			! complained || break
+		done
+		expect "$version: it would, of what really holds a CPU" wait_for 5 complained
 	fi
 	"$KTB" stop --force >/dev/null 2>&1
 }

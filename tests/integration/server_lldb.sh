@@ -1,6 +1,5 @@
 #!/bin/sh
 # timeout: 420
-# alone
 # The debug server with a real LLDB on each kernel: what it shows, breakpoints, steps, watchpoints, modules that come and go.
 # shellcheck disable=SC2016,SC2317 # expanded later; called by name
 # shellcheck source=tests/lib.sh

@@ -1,6 +1,5 @@
 #!/bin/sh
 # timeout: 240
-# alone
 # A guest that a debugger stopped for longer than its watchdogs wait has nothing to complain of when it goes on: on each kernel.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
