@@ -414,9 +414,8 @@ static void say_what_is_listed(struct linux_target *l, struct buf *b)
 	if (!l->kernel)
 		buf_puts(b, "tasks are listed as threads once the kernel has come so far\n");
 	else
-		buf_printf(b,
-			   "%zu sleeping tasks are listed as threads (%s), task PID as thread id %" PRIu32 " + PID\n",
-			   l->tasks->n, l->tasks->wanted, TASK_THREAD_BASE);
+		buf_printf(b, "%zu sleeping task%s listed (%s): the thread of PID has the id %" PRIu32 " + PID\n",
+			   l->tasks->n, l->tasks->n == 1 ? " is" : "s are", l->tasks->wanted, TASK_THREAD_BASE);
 }
 
 struct err *linux_tasks_monitor(struct linux_target *l, const char *rest, target_output output, void *user)
