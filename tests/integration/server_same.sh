@@ -1,7 +1,7 @@
 #!/bin/sh
 # timeout: 180
 # The debug server and QEMU's own stub say the same of a machine that stands still, whichever of the two has had it do what it did
-# before. SECONDS_SAME=600 for the long run.
+# before. SECONDS_SAME: for how long.
 # shellcheck disable=SC2016,SC2094 # expanded later; each writes a file of its own
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
