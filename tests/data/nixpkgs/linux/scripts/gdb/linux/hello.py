@@ -1,0 +1,1 @@
+print("the kernel's scripts are loaded")
