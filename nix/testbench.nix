@@ -45,15 +45,15 @@ let
   linux = pkgs.callPackage ./kernel.nix { inherit options; };
   inherit (linux) kernel;
 
-  # Finds the sources of a kernel that was built in a folder which is gone. The rules are tried in this order: names are
-  # relative to the build folder, which was one in the source tree.
+  # Finds the sources of a kernel that was built in a folder which is gone. What debug information calls ../init/main.c is as
+  # seen from the build folder, in place of which any of the source tree's own will do.
   gdb = pkgs.writeShellApplication {
     name = "gdb";
     text = ''
       read -r built <${kernel.dev}/nix-support/ktb-build-folder
       exec ${pkgs.gdb}/bin/gdb -iex "add-auto-load-safe-path ${kernel.dev}" \
-        -iex "set substitute-path $built/.. ${linux.source}" \
-        -iex "set substitute-path $built ${linux.source}" \
+        -iex "directory ${linux.source}" \
+        -iex "set substitute-path $built ${linux.source}/kernel" \
         -iex "set substitute-path ''${built%/*} ${linux.source}" "$@"
     '';
   };

@@ -14,6 +14,7 @@
 #	<!-- test: vm --kgdb-wait -->		its commands, while a VM stands at kdb's prompt; they find a problem
 #	<!-- test: vm -->			the same, while a VM runs in the background
 #	<!-- test: vm, COMMAND -->		and COMMAND has been typed into its shell
+#	<!-- test: flake -->			in tests/integration/flake.sh
 #	<!-- test: terminal -->			its first command in a terminal; what follows a prompt of the guest is typed
 #	<!-- test: skip, because REASON -->	not at all
 #
@@ -379,7 +380,7 @@ run_readme()
 			need_no_vm
 			terminal_block "$name" "$block"
 			;;
-		'skip, because '?*) ;;
+		flake | 'skip, because '?*) ;;
 		*) not_ok "$name" "no comment says how it is to be tested (see $0)" ;;
 		esac
 	done

@@ -329,7 +329,7 @@ launch check
 expect_status 'check wants all there is' 3
 machine
 for tool in socat jq crash drgn qemu-img mkfs.ext4 scdoc script git zsh fish setpriv shellcheck clang clang-tidy \
-	clang-format valgrind zstd bzip2 gdbserver lldb; do
+	clang-format valgrind zstd bzip2 gdbserver lldb nix; do
 	fake "$tool" ''
 done
 fake clang "echo '$tmp/clang'"

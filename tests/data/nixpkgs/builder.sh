@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154,SC2034,SC1091 # what Nix gives the builder of a stand-in's package in the environment
+# shellcheck shell=bash disable=SC2154,SC2164,SC2016 # what Nix gives the builder of a stand-in's package in the environment, and -e; text of a script
 # Makes a package of the stand-in: what nixpkgs would have built from sources, in miniature; then come the phases that our
 # flake has written, as nixpkgs would run them.
 

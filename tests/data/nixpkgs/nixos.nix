@@ -128,24 +128,31 @@ let
         content = value;
       };
 
-  # merge PATH OPTIONS DEFINITIONS: the values; a name that is no option is an error.
+  # merge PATH OPTIONS DEFINITIONS: the values.
   merge =
     path: options: definitions:
-    let
-      names = concatMap attrNames definitions;
-      unknown = filter (name: !options ? ${name}) names;
-    in
-    if unknown != [ ] then
-      throw "stand-in: the option '${concatStringsSep "." (path ++ [ (builtins.head unknown) ])}' does not exist"
-    else
-      builtins.mapAttrs (
-        name: option:
-        let
-          here = path ++ [ name ];
-          given = map (d: d.${name}) (filter (d: d ? ${name}) definitions);
-        in
-        if option._type or null == "option" then value here option (map unwrapped given) else merge here option given
-      ) options;
+    builtins.mapAttrs (
+      name: option:
+      let
+        here = path ++ [ name ];
+        given = map (d: d.${name}) (filter (d: d ? ${name}) definitions);
+      in
+      if option._type or null == "option" then value here option (map unwrapped given) else merge here option given
+    ) options;
+
+  # exist PATH OPTIONS DEFINITION: true, or an error for a name that is no option.
+  exist =
+    path: options: definition:
+    builtins.all (
+      name:
+      let
+        here = path ++ [ name ];
+      in
+      if !options ? ${name} then
+        throw "stand-in: the option '${concatStringsSep "." here}' does not exist"
+      else
+        options.${name}._type or null == "option" || exist here options.${name} definition.${name}
+    ) (attrNames definition);
 
   value =
     path: option: given:
@@ -182,6 +189,10 @@ let
   );
 
   config =
+    assert builtins.all (exist [ ] options) definitions;
+    # The type of each value is looked at, whoever asks for which.
+    assert builtins.deepSeq (removeAttrs merged [ "boot" "system" ]) true;
+    assert builtins.deepSeq (removeAttrs merged.boot [ "kernelPackages" ]) true;
     assert merged.nixpkgs.hostPlatform == "x86_64-linux";
     # This kernel can't unpack anything else.
     assert merged.boot.initrd.compressor == "gzip";

@@ -93,6 +93,7 @@ let
         // {
           name = args.name or "${args.pname}-${args.version}";
           system = "x86_64-linux";
+          outputs = args.outputs or [ "out" ];
           builder = "/bin/bash";
           args = [
             "-eu"
