@@ -142,6 +142,7 @@ in
     ];
     # The program loads some libraries by their names alone.
     NIX_LDFLAGS = lib.concatMapStringsSep " " (p: "-rpath ${lib.makeLibraryPath [ p ]}") ktb.loaded;
+    NIX_SET_BUILD_ID = "1";
     shellHook = ''
       case $- in
       *i*)

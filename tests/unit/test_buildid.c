@@ -13,6 +13,7 @@
 
 #include "base/buildid.h"
 #include "base/fs.h"
+#include "base/paths.h"
 #include "base/process.h"
 #include "base/util.h"
 #include "tests/unit/compile.h"
@@ -77,15 +78,16 @@ static char *read_back(const char *path, const void *bytes, size_t n)
 
 static void a_compressed_file_has_it_too(void **state)
 {
-	const char *const gzip[] = { "gzip", "-c", "/proc/self/exe", NULL };
 	_cleanup_(free) char *folder = make_test_folder(), *path = xasprintf("%s/x.ko.gz", folder), *id = NULL,
-			     *own = NULL, *cut = NULL, *zstd = NULL, *text = NULL;
+			     *program = NULL, *own = NULL, *cut = NULL, *zstd = NULL, *text = NULL;
 	_cleanup_(buf_deinit) struct buf packed = BUF_INIT;
 
 	(void)state;
-	/* That is gzip itself. */
+	assert_null(own_program(&program));
+	const char *const gzip[] = { "gzip", "-c", program, NULL };
+
 	assert_null(process_run(gzip, NULL, NULL, &packed));
-	assert_null(build_id_read("/bin/gzip", &own));
+	assert_null(build_id_read(program, &own));
 	id = read_back(path, packed.data, packed.len);
 	assert_string_equal(id, own);
 	cut = read_back(path, packed.data, 12);

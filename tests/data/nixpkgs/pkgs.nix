@@ -38,6 +38,7 @@ let
     patches = listOf isSource;
     outputs = listOf isText;
     nativeBuildInputs = packages;
+    nativeCheckInputs = packages;
     buildInputs = packages;
     mesonBuildType = value: elem value [ "plain" "debug" "debugoptimized" "release" ];
     mesonFlags = listOf isText;
@@ -50,7 +51,9 @@ let
     buildCommand = isText;
     text = isText;
     shellHook = isText;
+    env = value: builtins.all isString (builtins.attrValues value);
     NIX_LDFLAGS = isText;
+    NIX_SET_BUILD_ID = isText;
     preCheck = isText;
     installPhase = isText;
     postInstall = isText;
@@ -86,10 +89,12 @@ let
       drv = derivation (
         builtins.mapAttrs (_: forBuilder) (
           removeAttrs args [
-            "passthru"
+            "env"
             "meta"
+            "passthru"
           ]
         )
+        // args.env or { }
         // {
           name = args.name or "${args.pname}-${args.version}";
           system = "x86_64-linux";
@@ -158,13 +163,14 @@ let
       packages ? [ ],
       shellHook ? "",
       NIX_LDFLAGS ? "",
+      NIX_SET_BUILD_ID ? "",
     }:
     mkDerivation {
       name = "nix-shell";
       make = "nothing";
       nativeBuildInputs = packages ++ builtins.concatMap (p: p.nativeBuildInputs) inputsFrom;
       buildInputs = builtins.concatMap (p: p.buildInputs) inputsFrom;
-      inherit NIX_LDFLAGS shellHook;
+      inherit NIX_LDFLAGS NIX_SET_BUILD_ID shellHook;
     };
 
   # An argument that the function doesn't name is an error, and so is one that is neither here nor given.
