@@ -8,6 +8,12 @@
 #include "base/fs.h"
 #include "base/util.h"
 
+/* Some distributions put a script in front of the program, which is .qemu-system-x86_64-wrapped then. */
+static bool is_name_of_qemu(const char *name)
+{
+	return strncmp(name + (*name == '.'), "qemu-", 5) == 0;
+}
+
 /* A QEMU of ours calls itself ktb-NAME (vm/argv.c), whatever its program is called; others go by that. */
 static bool is_qemu(const char *pid)
 {
@@ -18,12 +24,12 @@ static bool is_qemu(const char *pid)
 	ssize_t n;
 
 	err_ignore(read_file(comm_path, 4096, &comm));
-	if (strncmp(buf_str(&comm), "ktb-", 4) == 0 || strncmp(buf_str(&comm), "qemu-", 5) == 0)
+	if (strncmp(buf_str(&comm), "ktb-", 4) == 0 || is_name_of_qemu(buf_str(&comm)))
 		return true;
 	n = readlink(exe_path, exe, sizeof(exe) - 1);
 	exe[MAX(n, 0)] = '\0';
 	slash = strrchr(exe, '/');
-	return slash && strncmp(slash + 1, "qemu-", 5) == 0;
+	return slash && is_name_of_qemu(slash + 1);
 }
 
 static bool has_peer(const char *pid, const struct sock_peer *peer)

@@ -199,6 +199,12 @@ for greeting in '' 'POST / HTTP/1.1\r\n\r\n'; do
 done
 printf 'POST / HTTP/1.1\r\n\r\n%s' "$touch_it" | timeout 3 socat -t 1 - "TCP:127.0.0.1:$port" >"$tmp/answer" 2>&1
 expect 'the guest was refused' file_has "$run/ktb/a/ktb.log" 'refused: it came from a guest'
+# Guests of other QEMUs, which may be behind a script.
+for name in qemu-system-x86_64 .qemu-system-x86_64-wrapped; do
+	cp "$(command -v socat)" "$tmp/$name"
+	run sh -c 'printf %s "$1" | timeout 5 "$2" -t 1 - "TCP:127.0.0.1:$3"' sh "$touch_it" "$tmp/$name" "$port"
+	expect_equal "$name gets no answer either" "$stdout" ''
+done
 expect 'so was a web page' file_has "$run/ktb/a/ktb.log" 'refused: what it said is not GDB'
 expect_equal 'which is told nothing' "$(grep -v 'reset by peer' "$tmp/answer")" ''
 expect 'the guest runs' wait_for 10 is_listed a running
