@@ -1,4 +1,4 @@
-# A NixOS guest with the debug kernel. Its disk is debugvm.qcow2 in the working folder, and the Nix store is the host's.
+# A NixOS guest with the debug kernel. Its disk is debugvm.qcow2 in the working folder; the Nix store is that of the host.
 {
   kernel,
   memory,
