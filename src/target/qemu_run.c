@@ -12,11 +12,14 @@
  *
  * A stub whose machine runs takes any byte for the wish to stop (rsp/client.h holds that).
  */
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/util.h"
 #include "target/qemu_private.h"
+
+enum { STEP_MS = 100 };
 
 /* GDB's numbers (include/gdb/signals.def), which the stub uses. SIGQUIT is the guest's reset, and nothing else. */
 enum { GDB_SIGINT = 2, GDB_SIGQUIT = 3, GDB_SIGTRAP = 5, GDB_SIGABRT = 6, GDB_SIGNAL_UNKNOWN = 143 };
@@ -184,6 +187,44 @@ static struct err *runs_freely(struct qemu_target *q, uint32_t thread, const str
 	return NULL;
 }
 
+/* Waits until it has stopped, at most so long. *ret: whether it has. */
+static struct err *await_stop(struct qemu_target *q, unsigned int timeout_ms, bool *ret)
+{
+	_cleanup_(buf_deinit) struct buf reply = BUF_INIT;
+	uint64_t deadline = now_ns() + timeout_ms * NSEC_PER_MSEC;
+	bool unused;
+
+	TRY(rsp_client_poll(q->stub, &unused, &reply));
+	for (uint64_t now = now_ns(); rsp_client_running(q->stub) && now < deadline; now = now_ns()) {
+		struct pollfd p = { .fd = rsp_client_fd(q->stub), .events = rsp_client_poll_events(q->stub) };
+
+		poll(&p, 1, (int)((deadline - now) / NSEC_PER_MSEC) + 1);
+		TRY(rsp_client_poll(q->stub, &unused, &reply));
+	}
+	*ret = !rsp_client_running(q->stub);
+	return NULL;
+}
+
+/*
+ * One step, alone. A halted CPU takes none until something wakes it, which may be never: it is stopped then. A stop ends the
+ * single-step mode of the CPU that is stopped, and of an interrupt that is the one that Hc has named.
+ */
+static struct err *take_step(struct qemu_target *q, uint32_t thread)
+{
+	_cleanup_(buf_deinit) struct buf request = BUF_INIT, reply = BUF_INIT;
+	bool stopped;
+
+	TRY(qemu_ask(q, ERR_BAD_DATA, &reply, "Hc%x", thread));
+	buf_printf(&request, "vCont;s:%x", thread);
+	TRY(rsp_client_send(q->stub, request.data, request.len));
+	TRY(await_stop(q, STEP_MS, &stopped));
+	if (stopped)
+		return NULL;
+	TRY(rsp_client_interrupt(q->stub));
+	TRY(await_stop(q, QEMU_TIMEOUT_MS, &stopped));
+	return stopped ? NULL : err_create(ERR_TIMEOUT, "QEMU's stub didn't stop the CPU of thread %u", thread);
+}
+
 /*
  * When one CPU stops the machine while another one is to take a step, QEMU (gdbstub.c) ends the step of the one that
  * stopped. The other one's would stop the machine as soon as it goes on, maybe with nobody there any more to hear of it.
@@ -191,7 +232,6 @@ static struct err *runs_freely(struct qemu_target *q, uint32_t thread, const str
 struct err *qemu_take_steps(struct qemu_target *q, const struct target_resume *how)
 {
 	for (uint32_t thread = 1; thread <= q->cpus; thread++) {
-		_cleanup_(buf_deinit) struct buf reply = BUF_INIT;
 		bool takes = true;
 
 		if (!q->contexts[thread - 1].steps)
@@ -201,7 +241,7 @@ struct err *qemu_take_steps(struct qemu_target *q, const struct target_resume *h
 		if (!takes)
 			continue;
 		q->contexts[thread - 1].steps = false;
-		TRY(qemu_ask(q, ERR_BAD_DATA, &reply, "vCont;s:%x", thread));
+		TRY(take_step(q, thread));
 	}
 	return NULL;
 }
@@ -223,7 +263,6 @@ struct err *qemu_resume(struct target *t, const struct target_resume *how)
 	TRY(check_cpu(q, how->step));
 	TRY(check_cpu(q, how->only));
 	TRY(check_cpu(q, how->over));
-	TRY(check_cpu(q, how->only));
 	TRY(settle_breakpoints(q, how));
 	TRY(qemu_take_steps(q, how));
 	/* A step is past it by itself, but for those in memory. */

@@ -318,12 +318,14 @@ static void a_step_that_was_forestalled_is_taken_before_it_goes_on(void **state)
 		{ "z0,1000,1", "OK" },
 		{ "Hg1", "OK" },
 		{ "g", REGISTERS_FLAT },
+		{ "Hc1", "OK" },
 		{ "vCont;s:1", "T05thread:01;" },
 		{ "vCont;c", "T05thread:01;" },
 		{ "g", REGISTERS_FLAT },
 		/* Nor is anybody there to hear of it after this. */
 		{ "vCont;s:2;c", "T05thread:01;" },
 		{ "g", REGISTERS_FLAT },
+		{ "Hc2", "OK" },
 		{ "vCont;s:2", "T05thread:02;" },
 		{ "D", "OK" },
 		{ NULL, NULL },
@@ -348,6 +350,41 @@ static void a_step_that_was_forestalled_is_taken_before_it_goes_on(void **state)
 	assert_null(target_resume(s.t, &(struct target_resume){ .step = 2, .others = true }));
 	wait_event(&s, &event);
 	assert_null(target_detach(s.t));
+	finish(&s);
+}
+
+/* It is halted, and nothing may ever wake it. */
+static void a_step_that_is_never_taken_holds_up_nobody(void **state)
+{
+	static const struct exchange script[] = {
+		BEGIN,
+		{ "vCont;s:2;c", "T05thread:01;" },
+		{ "Hg1", "OK" },
+		{ "g", REGISTERS_FLAT },
+		{ "Hg2", "OK" },
+		{ "g", REGISTERS_FLAT },
+		{ "Hc2", "OK" },
+		{ "vCont;s:2", NULL },
+		{ "^C", "T02thread:02;" },
+		{ "vCont;c", "T05thread:01;" },
+		{ "Hg1", "OK" },
+		{ "g", REGISTERS_FLAT },
+		{ "D", "OK" },
+		{ NULL, NULL },
+	};
+	uint64_t began = now_ns();
+	struct target_event event;
+	struct stub s;
+
+	(void)state;
+	start(&s, script, (struct qemu_params){ 0 });
+	assert_null(target_resume(s.t, &(struct target_resume){ .step = 2, .others = true }));
+	wait_event(&s, &event);
+	assert_null(target_resume(s.t, &go));
+	wait_event(&s, &event);
+	assert_int_equal(event.thread, 1);
+	assert_null(target_detach(s.t));
+	assert_true(now_ns() - began < 10 * NSEC_PER_SEC);
 	finish(&s);
 }
 
@@ -627,6 +664,7 @@ int main(void)
 		cmocka_unit_test(a_breakpoint_that_cannot_be_planted_is_none),
 		cmocka_unit_test(goes_past_a_breakpoint),
 		cmocka_unit_test(a_step_that_was_forestalled_is_taken_before_it_goes_on),
+		cmocka_unit_test(a_step_that_is_never_taken_holds_up_nobody),
 		cmocka_unit_test(patched_memory_is_hidden_and_patched_again),
 		cmocka_unit_test(memory_comes_from_ram_or_from_the_stub),
 		cmocka_unit_test(memory_is_what_the_cpu_sees),
