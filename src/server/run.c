@@ -216,16 +216,14 @@ static struct err *on_step_signal(struct session *s, struct rsp_reader args)
 
 static struct err *on_detach(struct session *s, struct rsp_reader args)
 {
-	struct err *e;
-
 	(void)args;
-	e = breakpoints_remove_all(s);
-	if (e)
-		err_ignore(target_detach(s->target));
-	else
-		e = target_detach(s->target);
-	s->let_go = s->over = true;
-	return e ? e : packet_ok(s);
+	/* It would be lost, as a wish to go on would. */
+	if (s->held) {
+		s->parts = s->waits = s->quiet = true;
+		return NULL;
+	}
+	TRY(session_detach(s));
+	return packet_ok(s);
 }
 
 static struct err *kill_it(struct session *s)

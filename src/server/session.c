@@ -136,7 +136,7 @@ static void interrupt(struct session *s)
 	struct err *e;
 
 	/* One that comes when the machine has stopped already has been answered by that. */
-	if (!s->waits || s->interrupting)
+	if (!s->waits || s->interrupting || s->parts)
 		return;
 	s->interrupting = true;
 	if (s->runs) {
@@ -237,6 +237,33 @@ static void take_event(struct session *s)
 		stop_take_event(s, &event);
 }
 
+/* The first error; what can be done is done all the same. */
+static struct err *part_with(struct session *s, struct err *(*how)(struct target *t))
+{
+	struct err *first = breakpoints_remove_all(s), *e = how(s->target);
+
+	s->let_go = s->over = true;
+	if (!first)
+		return e;
+	err_ignore(e);
+	return first;
+}
+
+struct err *session_detach(struct session *s)
+{
+	return part_with(s, target_detach);
+}
+
+/* What the client has asked for before a reset was done. */
+static void part(struct session *s)
+{
+	struct err *e = session_detach(s);
+	const char *answer = e ? "E01" : "OK";
+
+	err_ignore(e);
+	err_ignore(rsp_conn_send(s->conn, answer, strlen(answer)));
+}
+
 static void release(struct session *s)
 {
 	struct err *e = NULL;
@@ -245,6 +272,10 @@ static void release(struct session *s)
 	if (!s->held)
 		return;
 	s->held = false;
+	if (s->parts) {
+		part(s);
+		return;
+	}
 	if (s->waits && !s->runs)
 		e = run_go(s, 0, 0);
 	if (e)
@@ -351,26 +382,27 @@ static struct err *bring_to_stop(struct session *s)
 	return NULL;
 }
 
-static struct err *let_go(struct session *s)
+/* What would let it go on before that is lost on QEMU. */
+static void await_reset(struct session *s)
 {
 	struct pollfd word = { .fd = s->word_fd, .events = POLLIN };
-	struct err *e;
 
+	if (!s->held)
+		return;
+	poll(&word, 1, STOP_TIMEOUT_MS);
+	target_reset_done(s->target);
+	s->held = false;
+}
+
+static struct err *let_go(struct session *s)
+{
 	TRY(bring_to_stop(s));
 	if (s->let_go)
 		return NULL;
-	e = breakpoints_remove_all(s);
-	if (s->params->stop_on_disconnect)
-		return e;
-	if (s->held) {
-		poll(&word, 1, STOP_TIMEOUT_MS);
-		target_reset_done(s->target);
-		s->held = false;
-	}
-	if (!e)
-		return target_detach(s->target);
-	err_ignore(target_detach(s->target));
-	return e;
+	if (s->params->stop_on_disconnect && !s->parts)
+		return part_with(s, target_leave);
+	await_reset(s);
+	return session_detach(s);
 }
 
 struct err *session_finish(struct session *s)

@@ -76,6 +76,7 @@ struct session {
 	bool interrupting; /* the client has asked for a stop, and has not got one yet */
 	bool quiet;        /* the packet at hand is not answered now */
 	bool over;         /* there is nothing left to serve */
+	bool parts;        /* the client has detached while the machine was held */
 	bool let_go;       /* the client has detached or killed it: nothing is to be tidied up */
 	struct err *why;   /* why it is over, if that is an error */
 
@@ -117,6 +118,9 @@ void session_show_pending(struct session *s);
 void session_show(struct session *s, const char *text, size_t len);
 /* The target is gone, or can't be understood any more: tells the client, and it is over. Takes e. */
 void session_target_gone(struct session *s, struct err *e);
+
+/* The machine goes on, without what the client has planted; the session is over. Nothing holds it. */
+struct err *session_detach(struct session *s) err_must_check;
 
 /* --- run.c --- */
 

@@ -272,6 +272,15 @@ static struct err *detach(struct target *t)
 	return qemu_ask(qemu_target(t), ERR_BAD_DATA, &reply, "D");
 }
 
+/* The stub keeps breakpoints when it is hung up on; what it is asked first in a session has it drop them all. */
+static struct err *leave(struct target *t)
+{
+	_cleanup_(buf_deinit) struct buf reply = BUF_INIT;
+
+	TRY(qemu_take_steps(qemu_target(t), NULL));
+	return qemu_ask(qemu_target(t), ERR_BAD_DATA, &reply, "?");
+}
+
 static struct err *kill_machine(struct target *t)
 {
 	_cleanup_(buf_deinit) struct buf reply = BUF_INIT;
@@ -336,6 +345,7 @@ static const struct target_ops qemu_ops = {
 	.monitor = qemu_monitor,
 	.query = query,
 	.detach = detach,
+	.leave = leave,
 	.kill = kill_machine,
 	.is_resetting = is_resetting,
 	.reset_done = reset_done,

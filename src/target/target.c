@@ -200,6 +200,11 @@ struct err *target_detach(struct target *t)
 	CALL(t, detach, "be let go");
 }
 
+struct err *target_leave(struct target *t)
+{
+	CALL(t, leave, "be left");
+}
+
 struct err *target_kill(struct target *t)
 {
 	CALL(t, kill, "be ended");

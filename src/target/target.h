@@ -145,6 +145,7 @@ struct target_ops {
 	struct err *(*query)(struct target *t, const char *packet, size_t len, struct buf *ret);
 	const unsigned int *(*expedited)(struct target *t, size_t *ret_n);
 	struct err *(*detach)(struct target *t);
+	struct err *(*leave)(struct target *t);
 	struct err *(*kill)(struct target *t);
 	bool (*is_resetting)(struct target *t);
 	void (*reset_done)(struct target *t);
@@ -254,6 +255,8 @@ struct err *target_query(struct target *t, const char *packet, size_t len, struc
 
 /* It goes on, without breakpoints, and nobody debugs it any more. */
 struct err *target_detach(struct target *t) err_must_check;
+/* The same, but it stands still until somebody lets it go on. */
+struct err *target_leave(struct target *t) err_must_check;
 struct err *target_kill(struct target *t) err_must_check;
 
 /*

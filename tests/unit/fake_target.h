@@ -488,6 +488,12 @@ static inline struct err *fake_detach(struct target *t)
 	return NULL;
 }
 
+static inline struct err *fake_leave(struct target *t)
+{
+	buf_puts(&fake_target(t)->log, "leave\n");
+	return NULL;
+}
+
 static inline struct err *fake_kill(struct target *t)
 {
 	TRY(fake_failure(fake_target(t), "kill"));
@@ -529,6 +535,7 @@ static inline struct target *fake_target_create(void)
 		.query = fake_query,
 		.expedited = fake_expedited,
 		.detach = fake_detach,
+		.leave = fake_leave,
 		.kill = fake_kill,
 		.reset_done = fake_reset_done,
 	};

@@ -388,6 +388,24 @@ static void a_step_that_is_never_taken_holds_up_nobody(void **state)
 	finish(&s);
 }
 
+/* A stub that is hung up on keeps what is planted. */
+static void nothing_is_left_planted(void **state)
+{
+	static const struct exchange script[] = {
+		BEGIN,
+		{ "Z0,1000,1", "OK" },
+		{ "?", "T05thread:01;" },
+		{ NULL, NULL },
+	};
+	struct stub s;
+
+	(void)state;
+	start(&s, script, (struct qemu_params){ 0 });
+	assert_null(target_insert(s.t, TARGET_BREAK_SOFTWARE, 0x1000, 1));
+	assert_null(target_leave(s.t));
+	finish(&s);
+}
+
 /* Under KVM a breakpoint is an instruction in memory: it has to be out of the way, and must not be seen. */
 static void patched_memory_is_hidden_and_patched_again(void **state)
 {
@@ -665,6 +683,7 @@ int main(void)
 		cmocka_unit_test(goes_past_a_breakpoint),
 		cmocka_unit_test(a_step_that_was_forestalled_is_taken_before_it_goes_on),
 		cmocka_unit_test(a_step_that_is_never_taken_holds_up_nobody),
+		cmocka_unit_test(nothing_is_left_planted),
 		cmocka_unit_test(patched_memory_is_hidden_and_patched_again),
 		cmocka_unit_test(memory_comes_from_ram_or_from_the_stub),
 		cmocka_unit_test(memory_is_what_the_cpu_sees),

@@ -713,6 +713,30 @@ static void test_reset_overtaken(void **state)
 	EXPECT(&f, "s", "T05thread:1;10:0110000000000000;");
 }
 
+/* What lets it go on before that is lost, and nobody else would. */
+static void test_reset_detach(void **state)
+{
+	struct target_event event = STOP(.signo = 3, .reason = TARGET_REASON_RESET);
+	_cleanup_(end) struct fixture f;
+
+	(void)state;
+	begin_with(&f, true);
+	f.fake->script = &event;
+	f.fake->script_n = 1;
+	EXPECT(&f, "Z0,100c,1", "OK");
+	EXPECT(&f, "c", "T03thread:1;" AT_START);
+	EXPECT(&f, "D", "(nothing)");
+	send_interrupt(&f);
+	assert_null(next(&f));
+	expect_log(&f, "insert 0 100c 1\n" CONTINUE);
+	assert_int_equal(write(f.word[1], "x", 1), 1);
+	turn(&f);
+	EXPECT_NEXT(&f, "OK");
+	assert_int_equal(f.fake->resets_done, 1);
+	expect_log(&f, "remove 0 100c 1\ndetach\n");
+	assert_true(f.session->over);
+}
+
 /* Nobody will say so any more. */
 static void test_reset_without_word(void **state)
 {
@@ -761,7 +785,7 @@ static void test_vanishes_to_stop(void **state)
 	f.params.stop_on_disconnect = true;
 	EXPECT(&f, "Z1,100c,1", "OK");
 	vanish(&f);
-	expect_log(&f, "insert 1 100c 1\nremove 1 100c 1\n");
+	expect_log(&f, "insert 1 100c 1\nremove 1 100c 1\nleave\n");
 }
 
 static void test_detach(void **state)
@@ -978,6 +1002,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_target_gone),
 	cmocka_unit_test(test_reset),
 	cmocka_unit_test(test_reset_overtaken),
+	cmocka_unit_test(test_reset_detach),
 	cmocka_unit_test(test_reset_without_word),
 	cmocka_unit_test(test_vanishes),
 	cmocka_unit_test(test_vanishes_to_stop),
