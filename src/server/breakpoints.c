@@ -125,15 +125,7 @@ struct view {
 	struct err *e; /* what a callback can't say by false */
 };
 
-/* What an expression can't have is the expression's trouble. A target that is gone is noticed when it is to go on. */
-static bool had(struct err *e)
-{
-	if (!e)
-		return true;
-	err_ignore(e);
-	return false;
-}
-
+/* What can't be had is the expression's trouble. */
 static bool read_memory(void *user, uint64_t address, void *ret, size_t len)
 {
 	const struct view *v = user;

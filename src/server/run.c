@@ -20,9 +20,23 @@ struct err *run_go(struct session *s, unsigned int signo, uint32_t over)
 
 	if (s->held)
 		return NULL;
+	if (how.step && how.others)
+		s->wish.has_from = had(target_program_counter(s->target, how.step, &s->wish.from));
 	TRY(target_resume(s->target, &how));
 	s->runs = true;
 	return NULL;
+}
+
+/* The CPU that goes past its breakpoint now, with all others; 0: none. One that is let go on alone is past it by itself. */
+static uint32_t take_passed(struct session *s)
+{
+	const struct wish *w = &s->wish;
+	bool all = !w->only && (!w->step || w->others);
+	uint32_t over = all && w->step != s->passed ? s->passed : 0;
+
+	if (all || w->step == s->passed || w->only == s->passed)
+		s->passed = 0;
+	return over;
 }
 
 static struct err *begin(struct session *s, const struct wish *wish, unsigned int signo)
@@ -31,7 +45,7 @@ static struct err *begin(struct session *s, const struct wish *wish, unsigned in
 		impatience_goes_on(s);
 	s->wish = *wish;
 	s->interrupting = false;
-	TRY(run_go(s, signo, 0));
+	TRY(run_go(s, signo, take_passed(s)));
 	s->waits = s->quiet = true;
 	session_show_pending(s);
 	return NULL;

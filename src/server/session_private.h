@@ -24,7 +24,9 @@ enum {
 /* What the client has asked for by its last packet that lets the machine go on. */
 struct wish {
 	uint32_t step; /* 0: continue */
-	bool others;   /* with step: the others run meanwhile */
+	bool others;   /* with step: the others run meanwhile, */
+	uint64_t from; /* and here it is to take its step, if that is known: */
+	bool has_from;
 	uint32_t only; /* without step: no other runs; 0: all do */
 	bool range;    /* with step: until it is outside of this */
 	uint64_t start, end;
@@ -82,7 +84,8 @@ struct session {
 
 	struct wish wish;
 	struct stop stop;
-	uint32_t thread;         /* that g, m and their like are about */
+	uint32_t passed; /* is at a breakpoint whose commands were run, and goes past it when all run; 0: none */
+	uint32_t thread; /* that g, m and their like are about */
 	uint32_t resumed_thread; /* that s is about, by Hc; 0: the one that stopped */
 
 	struct breakpoints breakpoints;
@@ -121,6 +124,15 @@ void session_target_gone(struct session *s, struct err *e);
 
 /* The machine goes on, without what the client has planted; the session is over. Nothing holds it. */
 struct err *session_detach(struct session *s) err_must_check;
+
+/* Whether something could be had that can be done without. A target that is gone is noticed when it is to go on. */
+static inline bool had(struct err *e)
+{
+	bool good = !e;
+
+	err_ignore(e);
+	return good;
+}
 
 /* --- run.c --- */
 

@@ -150,12 +150,7 @@ static void go_on(struct session *s, uint32_t over)
 /* False: that can't be told; it is then no breakpoint, and in no range. */
 static bool read_pc(struct session *s, uint64_t *ret)
 {
-	struct err *e = target_program_counter(s->target, s->stop.thread, ret);
-
-	if (!e)
-		return true;
-	err_ignore(e);
-	return false;
+	return had(target_program_counter(s->target, s->stop.thread, ret));
 }
 
 /* True: it goes on. */
@@ -192,6 +187,24 @@ static bool stays_in_range(struct session *s)
 	return !breakpoints_at(&s->breakpoints, pc) || passes_breakpoint(s);
 }
 
+/*
+ * Another CPU has stopped the machine, for nothing, while one takes a step. If that has been taken, it is what there is to be told:
+ * going on would make two of it. The other one is not to go through its breakpoint again.
+ */
+static bool has_stepped(struct session *s)
+{
+	uint32_t thread = s->wish.step;
+	uint64_t pc;
+
+	if (!thread || !s->wish.others || s->stop.thread == thread || !s->wish.has_from)
+		return false;
+	if (!had(target_program_counter(s->target, thread, &pc)) || pc == s->wish.from)
+		return false;
+	s->passed = s->stop.thread;
+	s->stop = (struct stop){ .thread = thread, .signo = SIGNAL_TRAP };
+	return true;
+}
+
 static void take_stop(struct session *s, const struct target_event *event)
 {
 	uint32_t over = 0;
@@ -208,6 +221,8 @@ static void take_stop(struct session *s, const struct target_event *event)
 		goes_on = passes_breakpoint(s);
 		/* A CPU that is stepped isn't held by the breakpoint that it is at. */
 		over = s->stop.thread == s->wish.step ? 0 : s->stop.thread;
+		if (goes_on && has_stepped(s))
+			goes_on = stays_in_range(s);
 		break;
 	case TARGET_REASON_WATCH:
 		if (event->watch < TARGET_WATCH_WRITE || event->watch > TARGET_WATCH_ACCESS)

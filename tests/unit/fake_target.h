@@ -58,6 +58,7 @@ struct fake_target {
 	/* The test's: each resume takes the next of these, if there are any, and it is told at once. */
 	struct target_event *script;
 	size_t script_n, script_taken;
+	bool steps;            /* what is to take a step does so before a stop of the script */
 	bool silent;           /* nothing ever happens but what an interrupt makes happen */
 	bool deaf;             /* not even that */
 	enum err_code failing; /* with fails: what resume, next_event, ... come back with */
@@ -341,6 +342,8 @@ static inline struct err *fake_next_event(struct target *t, struct target_event 
 		return NULL;
 	if (f->script_taken < f->script_n) {
 		*ret = f->script[f->script_taken++];
+		if (f->steps && f->how.step)
+			fake_execute(f, f->how.step - 1, &(uint64_t){ 0 });
 		ret->message = ret->message ? xstrdup(ret->message) : NULL;
 		f->runs = ret->kind == TARGET_EVENT_NONE;
 		return NULL;

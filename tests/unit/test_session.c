@@ -634,6 +634,50 @@ static void test_events(void **state)
 		    "W03");
 }
 
+#define FALSE_HIT                                                                                                      \
+	{                                                                                                              \
+		.kind = TARGET_EVENT_STOP, .reason = TARGET_REASON_BREAKPOINT, .thread = 2, .signo = 5                 \
+	}
+
+/* What stops CPU 2 is nothing to the client; its commands are run once. But CPU 1 has taken its step, and is not to take another. */
+static void test_step_is_seen(void **state)
+{
+	struct target_event event = FALSE_HIT;
+	_cleanup_(end) struct fixture f;
+
+	(void)state;
+	begin(&f);
+	f.fake->script = &event;
+	f.fake->script_n = 1;
+	EXPECT(&f, "Z0,1000,1;X3,220027", "OK");
+	f.fake->steps = true;
+	EXPECT(&f, "vCont;s:1;c", "T05thread:1;10:0110000000000000;");
+	expect_log(&f, "insert 0 1000 1\nresume step=1 others=1 signo=0 over=0\n");
+	f.fake->silent = true;
+	EXPECT(&f, "c", "(nothing)");
+	expect_log(&f, "resume step=0 others=0 signo=0 over=2\n");
+}
+
+/* One that has not is to take it, and so is one that is still where it may be. */
+static void test_step_is_to_come(void **state)
+{
+	struct target_event event = FALSE_HIT;
+	_cleanup_(end) struct fixture f;
+
+	(void)state;
+	begin(&f);
+	f.fake->script = &event;
+	f.fake->script_n = 1;
+	EXPECT(&f, "Z0,1000,1;X3,220027", "OK");
+	EXPECT(&f, "vCont;s:1;c", "T05thread:1;10:0110000000000000;");
+	expect_log(&f, "insert 0 1000 1\nresume step=1 others=1 signo=0 over=0\n"
+		       "resume step=1 others=1 signo=0 over=2\n");
+	f.fake->script_taken = 0;
+	f.fake->steps = true;
+	EXPECT(&f, "vCont;r1000,1008:1;c", "T05thread:1;" AT_HERE);
+	expect_log(&f, "resume step=1 others=1 signo=0 over=0\nresume step=1 others=1 signo=0 over=2\n");
+}
+
 /* GDB trips over a stop of another thread than the one that it steps alone. */
 static void test_event_of_other(void **state)
 {
@@ -999,6 +1043,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_too_many_early_packets),
 	cmocka_unit_test(test_events),
 	cmocka_unit_test(test_event_of_other),
+	cmocka_unit_test(test_step_is_seen),
+	cmocka_unit_test(test_step_is_to_come),
 	cmocka_unit_test(test_target_gone),
 	cmocka_unit_test(test_reset),
 	cmocka_unit_test(test_reset_overtaken),
