@@ -9,8 +9,8 @@
 enum { BREAK_SIZE = 1 };
 
 static const struct linux_hook hooks[] = {
-	{ .symbols = { FACT_DO_INIT_MODULE }, .entered = linux_module_comes },
-	{ .symbols = { FACT_FREE_MODULE }, .entered = linux_module_goes },
+	{ .symbols = { FACT_DO_INIT_MODULE }, .entered = linux_module_comes, .reached = linux_module_is_coming },
+	{ .symbols = { FACT_FREE_MODULE }, .entered = linux_module_goes, .reached = linux_module_is_going },
 	{ .symbols = { FACT_DIE }, .wanted = linux_oops_wants_deaths, .entered = linux_oops_dies },
 	{ .symbols = { FACT_DIE_INNER }, .wanted = linux_oops_wants_deaths, .entered = linux_oops_dies },
 	{ .symbols = { FACT_DIE_ADDRESS }, .wanted = linux_oops_wants_deaths, .entered = linux_oops_dies },

@@ -18,6 +18,8 @@ struct linux_hook {
 	 * or, with a message, another signo than SIGTRAP, or neither. False: that is nothing to the client, and the machine goes on.
 	 */
 	bool (*entered)(struct linux_target *l, struct target_event *event);
+	/* The client has stepped this CPU there: that is told, and it is not entered. What is to be remembered; NULL: nothing. */
+	void (*reached)(struct linux_target *l, uint32_t thread);
 };
 
 /* Plants those that are wanted and can be planted. The kernel is known, and the machine stands still. */

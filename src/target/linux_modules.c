@@ -99,15 +99,10 @@ void linux_modules_destroy(struct linux_modules *m)
 	free(m);
 }
 
-void linux_modules_change(struct linux_target *l)
-{
-	l->modules->fresh = false;
-}
-
 void linux_modules_stopped(struct linux_target *l)
 {
 	if (!linux_hook_is_planted(l, linux_module_comes) || !linux_hook_is_planted(l, linux_module_goes))
-		linux_modules_change(l);
+		l->modules->fresh = false;
 }
 
 static void note(struct linux_modules *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -587,22 +582,33 @@ bool linux_module_symbols(struct linux_target *l, uint64_t address, struct symbo
 
 /* --- Hooks --- */
 
+void linux_module_is_coming(struct linux_target *l, uint32_t thread)
+{
+	(void)thread;
+	l->modules->fresh = false;
+}
+
 bool linux_module_comes(struct linux_target *l, struct target_event *event)
 {
-	linux_modules_change(l);
+	linux_module_is_coming(l, event->thread);
 	return linux_modules_news(l, event);
 }
 
-bool linux_module_goes(struct linux_target *l, struct target_event *event)
+void linux_module_is_going(struct linux_target *l, uint32_t thread)
 {
 	uint64_t address;
-	struct err *e = linux_argument(l, event->thread, 0, &address);
+	struct err *e = linux_argument(l, thread, 0, &address);
 
 	if (!e) {
 		l->modules->going[l->modules->going_next] = address;
 		l->modules->going_next = (l->modules->going_next + 1) % GOING_MAX;
 	}
 	err_ignore(e);
-	linux_modules_change(l);
+	l->modules->fresh = false;
+}
+
+bool linux_module_goes(struct linux_target *l, struct target_event *event)
+{
+	linux_module_is_going(l, event->thread);
 	return linux_modules_news(l, event);
 }

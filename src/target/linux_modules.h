@@ -12,8 +12,6 @@ DEFINE_CLEANUP(struct linux_modules *, linux_modules_destroy);
 
 /* The machine stands still (again). */
 void linux_modules_stopped(struct linux_target *l);
-/* The list may be another one than when it was last read. */
-void linux_modules_change(struct linux_target *l);
 /* The kernel is gone, and with it all modules. */
 void linux_modules_forget(struct linux_target *l);
 
@@ -32,6 +30,8 @@ bool linux_is_nowhere(uint64_t address);
 /* Hooks: linux_hooks.h. */
 bool linux_module_comes(struct linux_target *l, struct target_event *event);
 bool linux_module_goes(struct linux_target *l, struct target_event *event);
+void linux_module_is_coming(struct linux_target *l, uint32_t thread);
+void linux_module_is_going(struct linux_target *l, uint32_t thread);
 
 struct symbols;
 

@@ -319,8 +319,8 @@ static struct err *see_stop(struct linux_target *l, struct target_event *e)
 	}
 	if (hook && e->reason == TARGET_REASON_BREAKPOINT)
 		return at_hook(l, hook, pc, client, e);
-	if (hook)
-		linux_modules_change(l);
+	if (hook && hook->reached)
+		hook->reached(l, e->thread);
 	e->address = e->reason == TARGET_REASON_BREAKPOINT ? pc : e->address;
 	add_news(l, e);
 	return NULL;

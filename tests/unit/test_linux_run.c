@@ -405,6 +405,28 @@ static void a_step_onto_a_hook_stays_a_step(void **state)
 	assert_int_equal(x->m->how.over, 1);
 }
 
+/* Once it goes on from there it is too late to see which one. */
+static void a_step_onto_an_unload_tells_of_it_too(void **state)
+{
+	struct fixture *x = *state;
+	size_t module = fake_module(x->fake, "vfat");
+
+	attach(x);
+	assert_int_equal(count_libraries(x), 1);
+	go(x);
+	hit(x, 1, ELSEWHERE);
+	expect(x, TARGET_REASON_BREAKPOINT, 1, SIGNAL_TRAP);
+	fake_put32(x->fake, module, 2);
+	x->m->argument[0] = fake_direct(x->fake, module);
+	step(x, 1, false);
+	fake_machine_add(x->m, 1, TARGET_REASON_SIGNAL, SIGNAL_TRAP, at(x, FREE));
+	expect(x, TARGET_REASON_SIGNAL, 1, SIGNAL_TRAP);
+	x->m->argument[0] = 0;
+	go(x);
+	expect(x, TARGET_REASON_LIBRARIES, 1, SIGNAL_TRAP);
+	assert_int_equal(count_libraries(x), 0);
+}
+
 static void a_hook_of_another_cpu_does_not_disturb_a_step(void **state)
 {
 	struct fixture *x = *state;
@@ -704,6 +726,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_interrupt_before_news_is_not_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(breakpoints_in_a_freed_module_are_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_step_onto_a_hook_stays_a_step, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_step_onto_an_unload_tells_of_it_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_hook_of_another_cpu_does_not_disturb_a_step, setup, teardown),
 		cmocka_unit_test_setup_teardown(plants_hooks_when_the_kernel_appears, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_clients_interrupt_while_hooks_are_planted, setup, teardown),
