@@ -11,6 +11,8 @@ struct brk {
 	uint64_t address, size;
 	unsigned int wanted; /* so many times */
 	bool planted;
+	bool stood_in_for; /* by a hardware breakpoint */
+	bool missed;       /* it can't be planted now, which was told */
 	bool has_original;
 	uint8_t original; /* the first byte at the address, before it was planted */
 };

@@ -6,6 +6,9 @@
  * runs. While one CPU executes one instruction, TCG looks at no breakpoint at all (QEMU, check_for_breakpoints()), so that
  * stepping past them costs no packets. KVM's are instructions in memory, and must not be in the way.
  *
+ * KVM's can't be planted before there is memory at their address, as in a kernel that hasn't made its page tables. A hardware
+ * breakpoint stands in for each then, of which a CPU has four, and at every stop it is tried to relieve them.
+ *
  * Going past a breakpoint. `vCont;c` on one hits it at once, and for ever. So the CPU that is at one is stepped first, alone,
  * and when the stub has told of that the rest follows. An interrupt meanwhile is not lost: either QEMU stops for it, or the
  * step was done before, and then it doesn't go on.
@@ -16,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/util.h"
 #include "target/qemu_private.h"
 
@@ -26,33 +30,87 @@ enum { GDB_SIGINT = 2, GDB_SIGQUIT = 3, GDB_SIGTRAP = 5, GDB_SIGABRT = 6, GDB_SI
 
 /* --- Breakpoints --- */
 
-static struct err *ask_stub(struct qemu_target *q, char what, const struct brk *k)
+static struct err *ask_stub(struct qemu_target *q, char what, enum target_break kind, const struct brk *k)
 {
 	_cleanup_(buf_deinit) struct buf reply = BUF_INIT;
 
-	return qemu_ask(q, ERR_FAULT, &reply, "%c%d,%llx,%llx", what, (int)k->kind, (unsigned long long)k->address,
+	return qemu_ask(q, ERR_FAULT, &reply, "%c%d,%llx,%llx", what, (int)kind, (unsigned long long)k->address,
 			(unsigned long long)k->size);
 }
 
-static struct err *plant(struct qemu_target *q, struct brk *k)
+static bool is_in_memory(const struct qemu_target *q, const struct brk *k)
+{
+	return q->params.patches_memory && k->kind == TARGET_BREAK_SOFTWARE;
+}
+
+static struct err *plant_as_it_is(struct qemu_target *q, struct brk *k)
 {
 	struct err *e;
 	size_t got;
 
-	if (!k->has_original && q->params.patches_memory && k->kind == TARGET_BREAK_SOFTWARE) {
+	if (!k->has_original && is_in_memory(q, k)) {
 		e = qemu_read_memory(&q->target, 1, k->address, &k->original, 1, &got);
 		k->has_original = !e;
 		err_ignore(e);
 	}
-	TRY(ask_stub(q, 'Z', k));
+	return ask_stub(q, 'Z', k->kind, k);
+}
+
+static struct err *plant(struct qemu_target *q, struct brk *k)
+{
+	struct err *e = plant_as_it_is(q, k);
+
+	if (e && err_code(e) == ERR_FAULT && is_in_memory(q, k)) {
+		err_destroy(e);
+		e = err_wrap(ask_stub(q, 'Z', TARGET_BREAK_HARDWARE, k),
+			     "there is no memory at 0x%llx yet; put a hardware breakpoint there until there is",
+			     (unsigned long long)k->address);
+		k->stood_in_for = !e;
+	}
+	TRY(e);
+	k->planted = true;
+	k->missed = false;
+	return NULL;
+}
+
+/* What the stub can't remove is there no more: the memory has gone. */
+static struct err *unplant(struct qemu_target *q, struct brk *k)
+{
+	struct err *e = ask_stub(q, 'z', k->stood_in_for ? TARGET_BREAK_HARDWARE : k->kind, k);
+
+	if (e && err_code(e) != ERR_FAULT)
+		return e;
+	err_ignore(e);
+	k->planted = k->stood_in_for = false;
+	return NULL;
+}
+
+/* There may be memory now. */
+static struct err *relieve(struct qemu_target *q, struct brk *k)
+{
+	struct err *e = plant_as_it_is(q, k);
+
+	if (e && err_code(e) != ERR_FAULT)
+		return e;
+	err_ignore(e);
+	if (e)
+		return NULL;
+	TRY(unplant(q, k));
 	k->planted = true;
 	return NULL;
 }
 
-static struct err *unplant(struct qemu_target *q, struct brk *k)
+/* After a reset there may be more of them than can be stood in for. They are tried again whenever it stops. */
+static struct err *plant_again(struct qemu_target *q, struct brk *k)
 {
-	TRY(ask_stub(q, 'z', k));
-	k->planted = false;
+	struct err *e = plant(q, k);
+
+	if (!e || err_code(e) != ERR_FAULT || !is_in_memory(q, k))
+		return e;
+	if (!k->missed)
+		log_warn("a breakpoint is not there for now: %s", err_message(e));
+	k->missed = true;
+	err_ignore(e);
 	return NULL;
 }
 
@@ -116,7 +174,9 @@ static struct err *settle_breakpoints(struct qemu_target *q, const struct target
 		struct brk *k = &q->breaks.v[i];
 
 		if (k->wanted && !k->planted)
-			TRY(plant(q, k));
+			TRY(plant_again(q, k));
+		else if (k->wanted && k->stood_in_for)
+			TRY(relieve(q, k));
 		if (k->wanted || (ignored && is_breakpoint(k)))
 			continue;
 		if (k->planted)
@@ -160,7 +220,10 @@ static struct err *check_cpu(const struct qemu_target *q, uint32_t thread)
 	return NULL;
 }
 
-/* Whether it is at a planted breakpoint. Under KVM that is unplanted, since it would be executed. */
+/*
+ * Whether it is at a planted breakpoint. Under KVM that is unplanted: one in memory would be executed, and one of the CPU's is
+ * hit before the instruction, in a step as well.
+ */
 static struct err *is_at_breakpoint(struct qemu_target *q, uint32_t thread, bool *ret)
 {
 	struct brk *k;
@@ -169,8 +232,8 @@ static struct err *is_at_breakpoint(struct qemu_target *q, uint32_t thread, bool
 	TRY(qemu_program_counter(&q->target, thread, &pc));
 	k = breaks_planted_at(&q->breaks, pc);
 	*ret = k != NULL;
-	if (k && q->params.patches_memory && k->kind == TARGET_BREAK_SOFTWARE)
-		return unplant(q, k);
+	for (; k && q->params.patches_memory; k = breaks_planted_at(&q->breaks, pc))
+		TRY(unplant(q, k));
 	return NULL;
 }
 
@@ -375,12 +438,11 @@ void qemu_forget_patches(struct qemu_target *q)
 {
 	for (size_t i = 0; q->params.patches_memory && i < q->breaks.n; i++) {
 		struct brk *k = &q->breaks.v[i];
-		struct err *e = k->planted && k->kind == TARGET_BREAK_SOFTWARE ? unplant(q, k) : NULL;
-
-		/* The stub may fail to put the old byte back, where there is no memory any more; then it is gone, too. */
-		err_ignore(e);
-		if (k->kind == TARGET_BREAK_SOFTWARE)
-			k->planted = k->has_original = false;
+		if (k->kind != TARGET_BREAK_SOFTWARE)
+			continue;
+		if (k->planted)
+			err_ignore(unplant(q, k));
+		k->planted = k->stood_in_for = k->has_original = false;
 	}
 }
 

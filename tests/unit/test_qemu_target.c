@@ -38,6 +38,10 @@ struct exchange {
 #define REGISTERS_FLAT                                                                                                 \
 	"1100000000000000001000000000000000000000000000000000000000000000"                                             \
 	"00000000000000000000000000000000"
+#define REGISTERS_AT_9000                                                                                              \
+	"1100000000000000009000000000000000000000000000000000000000000000"                                             \
+	"00000000000000000000000000000000"
+
 /* --- The stub --- */
 
 static bool read_event(int fd, struct rsp_decoder *d, struct buf *ret)
@@ -455,6 +459,129 @@ static void patched_memory_is_hidden_and_patched_again(void **state)
 	finish(&s);
 }
 
+/* Before the kernel has mapped itself. */
+static void a_hardware_breakpoint_stands_in(void **state)
+{
+	static const struct exchange script[] = {
+		BEGIN,
+		{ "Hg1", "OK" },
+		{ "g", REGISTERS_FLAT },
+		{ "m9000,1", "E14" },
+		{ "Z0,9000,1", "E22" },
+		{ "Z1,9000,1", "OK" },
+		/* There are but four. */
+		{ "ma000,1", "E14" },
+		{ "Z0,a000,1", "E22" },
+		{ "Z1,a000,1", "E22" },
+		{ "m9000,1", "E14" },
+		{ "Z0,9000,1", "E22" },
+		{ "vCont;c", "T05thread:01;" },
+		{ "g", REGISTERS_AT_9000 },
+		/* Past it. Now there is memory. */
+		{ "m9000,1", "55" },
+		{ "Z0,9000,1", "OK" },
+		{ "z1,9000,1", "OK" },
+		{ "z0,9000,1", "OK" },
+		{ "vCont;s:1", "T05thread:01;" },
+		{ "Z0,9000,1", "OK" },
+		{ "vCont;c", "T05thread:01;" },
+		{ "g", REGISTERS_AT_9000 },
+		{ "m9000,1", "cc" },
+		/* Its memory has gone again, and with it the breakpoint. */
+		{ "z0,9000,1", "E22" },
+		{ "vCont;c", "T02thread:01;" },
+		{ NULL, NULL },
+	};
+	struct target_event event;
+	struct stub s;
+	struct err *e;
+	uint8_t byte;
+	size_t got;
+
+	(void)state;
+	start(&s, script, (struct qemu_params){ .patches_memory = true });
+	assert_null(target_insert(s.t, TARGET_BREAK_SOFTWARE, 0x9000, 1));
+	e = target_insert(s.t, TARGET_BREAK_SOFTWARE, 0xa000, 1);
+	assert_int_equal(err_code(e), ERR_FAULT);
+	assert_non_null(strstr(err_message(e), "there is no memory at 0xa000 yet"));
+	err_destroy(e);
+	assert_null(target_resume(s.t, &go));
+	wait_event(&s, &event);
+	assert_int_equal(event.reason, TARGET_REASON_BREAKPOINT);
+	assert_null(target_resume(s.t, &(struct target_resume){ .over = 1 }));
+	wait_event(&s, &event);
+	assert_int_equal(event.reason, TARGET_REASON_BREAKPOINT);
+	assert_null(target_read_memory(s.t, 1, 0x9000, &byte, 1, &got));
+	assert_int_equal(byte, 0x55);
+	assert_null(target_remove(s.t, TARGET_BREAK_SOFTWARE, 0x9000, 1));
+	assert_null(target_resume(s.t, &go));
+	wait_event(&s, &event);
+	assert_int_equal(event.signo, 2);
+	finish(&s);
+}
+
+/* A reset leaves more of them without memory than can be stood in for: it runs all the same, and they come back. */
+static void those_without_memory_are_planted_later(void **state)
+{
+	static const struct exchange script[] = {
+		BEGIN,
+		{ "Hg1", "OK" },
+		{ "g", REGISTERS_FLAT },
+		{ "m9000,1", "55" },
+		{ "Z0,9000,1", "OK" },
+		{ "vCont;c", "T03thread:01;" },
+		{ "z0,9000,1", "E22" },
+		{ "g", REGISTERS_FLAT },
+		{ "m9000,1", "E14" },
+		{ "Z0,9000,1", "E22" },
+		{ "Z1,9000,1", "E22" },
+		{ "vCont;c", "T02thread:01;" },
+		{ "g", REGISTERS_FLAT },
+		{ "m9000,1", "55" },
+		{ "Z0,9000,1", "OK" },
+		{ "vCont;c", "T02thread:01;" },
+		{ NULL, NULL },
+	};
+	struct target_event event;
+	struct stub s;
+
+	(void)state;
+	start(&s, script, (struct qemu_params){ .patches_memory = true });
+	assert_null(target_insert(s.t, TARGET_BREAK_SOFTWARE, 0x9000, 1));
+	for (int i = 0; i < 3; i++) {
+		assert_null(target_resume(s.t, &go));
+		wait_event(&s, &event);
+		assert_int_equal(event.reason, i ? TARGET_REASON_SIGNAL : TARGET_REASON_RESET);
+	}
+	finish(&s);
+}
+
+/* A hardware breakpoint is hit before its instruction, also when that is stepped. */
+static void a_hardware_breakpoint_is_taken_out_of_the_way(void **state)
+{
+	static const struct exchange script[] = {
+		BEGIN,
+		{ "Z1,1000,1", "OK" },
+		{ "Hg1", "OK" },
+		{ "g", REGISTERS_FLAT },
+		{ "z1,1000,1", "OK" },
+		{ "vCont;s:1", "T05thread:01;" },
+		{ "Z1,1000,1", "OK" },
+		{ "vCont;c", "T02thread:01;" },
+		{ NULL, NULL },
+	};
+	struct target_event event;
+	struct stub s;
+
+	(void)state;
+	start(&s, script, (struct qemu_params){ .patches_memory = true });
+	assert_null(target_insert(s.t, TARGET_BREAK_HARDWARE, 0x1000, 1));
+	assert_null(target_resume(s.t, &(struct target_resume){ .over = 1 }));
+	wait_event(&s, &event);
+	assert_int_equal(event.signo, 2);
+	finish(&s);
+}
+
 /* --- Memory --- */
 
 static void memory_comes_from_ram_or_from_the_stub(void **state)
@@ -685,6 +812,9 @@ int main(void)
 		cmocka_unit_test(a_step_that_is_never_taken_holds_up_nobody),
 		cmocka_unit_test(nothing_is_left_planted),
 		cmocka_unit_test(patched_memory_is_hidden_and_patched_again),
+		cmocka_unit_test(a_hardware_breakpoint_stands_in),
+		cmocka_unit_test(those_without_memory_are_planted_later),
+		cmocka_unit_test(a_hardware_breakpoint_is_taken_out_of_the_way),
 		cmocka_unit_test(memory_comes_from_ram_or_from_the_stub),
 		cmocka_unit_test(memory_is_what_the_cpu_sees),
 		cmocka_unit_test(understands_why_it_stopped),
