@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/sock.h"
@@ -15,7 +16,7 @@
 #include "supervisor/packets.h"
 
 /* Who is refused can try as often as it likes. */
-enum { REFUSAL_LOG_S = 10 };
+enum { REFUSAL_LOG_S = 10, REFUSED_BYTES_MAX = 1 << 16 };
 
 enum refusal {
 	REFUSED_GUEST,
@@ -47,6 +48,10 @@ struct debugport {
 	bool mending; /* the last one died; what it left is cleared away, or about to be */
 	bool goes_on; /* then the VM goes on */
 
+	int refused_fd; /* of a second client, which is to read why; -1: none */
+	struct loop_source *refused_source;
+	size_t refused_bytes; /* that it has sent */
+	bool refused_told;
 	bool told_busy;                    /* of the client that is served: that another one was refused */
 	uint64_t told_refusal[REFUSALS_N]; /* when the log was told of such a one last; 0: never */
 };
@@ -117,9 +122,69 @@ static struct err *on_first_word(struct loop_source *source, int fd, short reven
 	return NULL;
 }
 
+static void drop_refused_client(struct debugport *d)
+{
+	loop_remove(steal(&d->refused_source));
+	if (d->refused_fd >= 0)
+		close(steal_fd(&d->refused_fd));
+}
+
+/*
+ * GDB shows an error that answers its first packet, qSupported, and goes on until it sees that the connection has ended. LLDB
+ * shows none, but says so if its first packet, QStartNoAckMode, isn't answered. False: the client is to be hung up on.
+ */
+static bool tell_refused(struct debugport *d, const char *bytes, size_t n)
+{
+	static const char text[] = "ktb: another debugger is attached to this VM";
+	_cleanup_(buf_deinit) struct buf words = BUF_INIT;
+	_cleanup_(free) char *error = xasprintf("E.%s", text);
+	size_t start = 0;
+
+	while (start < n && strchr("+$", bytes[start]))
+		start++;
+	if (start == n)
+		return true;
+	d->refused_told = true;
+	if (bytes[start] == 'q') {
+		buf_putc(&words, '+');
+		packets_put_reply(&words, error);
+	} else {
+		buf_printf(&words, "%s\n", text);
+	}
+	(void)!send(d->refused_fd, words.data, words.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	shutdown(d->refused_fd, SHUT_WR);
+	return bytes[start] == 'q';
+}
+
+/* What is closed with bytes unread is torn down, and what it was told with it: so the client is to close first. */
+static struct err *on_refused_client(struct loop_source *source, int fd, short revents, void *user)
+{
+	struct debugport *d = user;
+	char bytes[4096];
+	ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+	(void)source;
+	(void)revents;
+	d->refused_bytes += (size_t)MAX(n, 0);
+	if (n <= 0 || d->refused_bytes > REFUSED_BYTES_MAX || (!d->refused_told && !tell_refused(d, bytes, (size_t)n)))
+		drop_refused_client(d);
+	return NULL;
+}
+
+static void refuse_second(struct debugport *d, int client_fd)
+{
+	if (!d->told_busy)
+		log_info("a second debugger was refused: one is attached");
+	d->told_busy = true;
+	drop_refused_client(d);
+	d->refused_fd = client_fd;
+	d->refused_bytes = 0;
+	d->refused_told = false;
+	d->refused_source = loop_add_fd(d->loop, client_fd, POLLIN, on_refused_client, d);
+}
+
 static struct err *on_connection(struct loop_source *source, int fd, short revents, void *user)
 {
-	static const char busy[] = "ktb: another debugger is attached\n";
 	struct debugport *d = user;
 	const int on = 1;
 	_cleanup_(close) int client_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
@@ -129,10 +194,7 @@ static struct err *on_connection(struct loop_source *source, int fd, short reven
 	if (client_fd < 0 || !is_welcome(d, client_fd))
 		return NULL;
 	if (debugport_busy(d)) {
-		if (!d->told_busy)
-			log_info("a second debugger was refused: one is attached");
-		d->told_busy = true;
-		(void)!send(client_fd, busy, sizeof(busy) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		refuse_second(d, steal_fd(&client_fd));
 		return NULL;
 	}
 	/*
@@ -182,7 +244,7 @@ struct err *debugport_create(struct loop *loop, uint16_t port, const struct rund
 	d->rundir = rundir;
 	d->callbacks = callbacks;
 	d->user = user;
-	d->client_fd = d->word_fd = -1;
+	d->client_fd = d->word_fd = d->refused_fd = -1;
 	d->server = (struct process)PROCESS_INIT;
 	d->listen_source = loop_add_fd(loop, listen_fd, POLLIN, on_connection, d);
 	*ret = d;
@@ -205,6 +267,7 @@ void debugport_reset_done(const struct debugport *d)
 static __attribute__((noreturn)) void run_server(const struct debugport *d, const struct debugport_session *session)
 {
 	const int keep[] = { STDERR_FILENO, session->client_fd, session->stub_fd, session->word_fd, session->ram_fd };
+	bool failed;
 	struct err *e;
 
 	prctl(PR_SET_NAME, "ktb-debug");
@@ -214,8 +277,10 @@ static __attribute__((noreturn)) void run_server(const struct debugport *d, cons
 	e = d->callbacks->serve(session, d->callbacks->serve_user);
 	if (e)
 		log_warn("debug session: %s", err_message(e));
+	/* A stub that is gone has nothing left to clear away. */
+	failed = e && err_code(e) != ERR_CLOSED;
 	err_destroy(e);
-	_exit(0);
+	_exit(failed ? 1 : 0);
 }
 
 /* What a server process has planted would stop the VM for nobody, and while it is stopped for that it would stay so. */
@@ -241,10 +306,10 @@ static struct err *on_server_end(struct loop_source *source, int fd, short reven
 		_cleanup_(free) char *how = process_describe_status(status);
 
 		log_warn("the debug server ended: %s; the VM is as it was, and a debugger can attach again", how);
-		if (d->callbacks->runs && !d->mending) {
-			begin_mending(d);
-			return NULL;
-		}
+	}
+	if (status && d->callbacks->runs && !d->mending) {
+		begin_mending(d);
+		return NULL;
 	}
 	d->mending = false;
 	d->callbacks->client_gone(d->user);
@@ -305,6 +370,7 @@ void debugport_destroy(struct debugport *d)
 	if (!d)
 		return;
 	debugport_hang_up(d);
+	drop_refused_client(d);
 	loop_remove(d->listen_source);
 	close(d->listen_fd);
 	free(d);

@@ -85,13 +85,13 @@ static bool decode_command(const struct buf *payload, struct buf *ret)
 
 /* --- Answers --- */
 
-static void reply(struct buf *to_client, const char *payload)
+void packets_put_reply(struct buf *b, const char *payload)
 {
 	unsigned int sum = 0;
 
 	for (const char *c = payload; *c; c++)
 		sum += (unsigned char)*c;
-	buf_printf(to_client, "$%s#%02x", payload, sum & 0xff);
+	buf_printf(b, "$%s#%02x", payload, sum & 0xff);
 }
 
 /* GDB prints what O packets bring while it waits for the answer; an error then fails the command, in a script, too. */
@@ -108,8 +108,8 @@ static void refuse_command(struct buf *to_client, const char *line)
 	buf_putc(&hex, 'O');
 	for (const char *c = text; *c; c++)
 		buf_printf(&hex, "%02x", (unsigned char)*c);
-	reply(to_client, buf_str(&hex));
-	reply(to_client, "E01");
+	packets_put_reply(to_client, buf_str(&hex));
+	packets_put_reply(to_client, "E01");
 }
 
 /* --- Packets --- */
@@ -175,7 +175,7 @@ static void judge(struct packets *p, struct buf *to_stub, struct buf *to_client)
 
 	if (p->too_long) {
 		buf_puts(to_client, "+");
-		reply(to_client, "");
+		packets_put_reply(to_client, "");
 		return;
 	}
 	if (!sum_is_right(&p->packet)) {
@@ -197,7 +197,7 @@ static void judge(struct packets *p, struct buf *to_stub, struct buf *to_client)
 	/* No debugger sends run-lengths, and in one the stub does not see the end of a packet. */
 	if ((payload.len && payload.data[0] == 'b') || memchr(body, '*', len)) {
 		buf_puts(to_client, "+");
-		reply(to_client, "");
+		packets_put_reply(to_client, "");
 		return;
 	}
 	pass(p, p->packet.data, p->packet.len, p->holding && lets_go_on(&payload) ? &p->held : to_stub);

@@ -47,6 +47,9 @@ DEFINE_CLEANUP_STORAGE(struct packets, packets_deinit);
 /* Takes in what the client sent, and appends what the stub gets, and what the client gets from us. */
 void packets_feed(struct packets *p, const char *bytes, size_t len, struct buf *to_stub, struct buf *to_client);
 
+/* Appends a reply, of characters that need no escape. */
+void packets_put_reply(struct buf *b, const char *payload);
+
 /* Whether a debugger's first byte can be this one. */
 bool packets_begin_with(char first);
 

@@ -65,6 +65,16 @@ static struct err *serve_and_crash(const struct debugport_session *session, void
 	return NULL;
 }
 
+static struct err *serve_and_fail(const struct debugport_session *session, void *user)
+{
+	const char *text = session->goes_on ? "goes on" : "stays";
+
+	(void)user;
+	if (session->client_fd >= 0)
+		return err_create(ERR_TIMEOUT, "it doesn't stop");
+	return write_all(session->stub_fd, text, strlen(text));
+}
+
 /* The one that comes after it tells the stub what it is for. */
 static struct err *serve_and_crash_or_mend(const struct debugport_session *session, void *user)
 {
@@ -102,6 +112,9 @@ static const struct debugport_callbacks crashing = { .stop_vm = stop_vm,
 						     .serve = serve_and_crash };
 static const struct debugport_callbacks mending = {
 	.stop_vm = stop_vm, .client_gone = client_gone, .runs = runs, .serve = serve_and_crash_or_mend
+};
+static const struct debugport_callbacks failing = {
+	.stop_vm = stop_vm, .client_gone = client_gone, .runs = runs, .serve = serve_and_fail
 };
 static const struct debugport_callbacks telling = { .stop_vm = stop_vm,
 						    .client_gone = client_gone,
@@ -298,14 +311,25 @@ static void the_next_one_gets_in(void **state)
 static void a_second_one_is_refused_meanwhile(void **state)
 {
 	struct setup *s = *state;
-	_cleanup_(close) int client = -1, second = -1;
+	_cleanup_(close) int client = -1, second = -1, third = -1;
 
 	open_port(s, &relaying);
 	client = attach(s);
+	/* As GDB begins. */
 	second = dial(s);
-	run(s, 100);
-	expect(second, "ktb: another debugger is attached\n");
+	say(second, "+");
+	run(s, 50);
+	say(second, "$qSupported#37");
+	run(s, 50);
+	expect(second, "+$E.ktb: another debugger is attached to this VM#5c");
 	expect_end(second);
+	/* It goes on for a while, which doesn't tear down what it was told; and another one is refused as well, LLDB for instance. */
+	say(second, "+$vCont?#49");
+	third = dial(s);
+	say(third, "+$QStartNoAckMode#b0");
+	run(s, 50);
+	expect(third, "ktb: another debugger is attached to this VM\n");
+	expect_end(third);
 	/* The first one's session goes on. */
 	say(client, "$g#67");
 	expect(s->stub, "$g#67");
@@ -325,8 +349,9 @@ static void one_that_waits_for_the_stop_is_not_pushed_out(void **state)
 	run_until(s, &s->stops, 1);
 	assert_true(debugport_busy(s->port));
 	second = dial(s);
+	say(second, "$?#3f");
 	run(s, 100);
-	expect(second, "ktb: another debugger is attached\n");
+	expect(second, "ktb: another debugger is attached to this VM\n");
 	debugport_vm_stopped(s->port);
 	accept_stub(s);
 	expect(s->stub, "$?#3f");
@@ -468,12 +493,11 @@ static void a_server_that_crashes_costs_the_session_only(void **state)
 	assert_false(debugport_busy(s->port));
 }
 
-static void what_a_crashed_server_leaves_is_cleared_away(void **state)
+static void is_cleared_away(struct setup *s, const struct debugport_callbacks *callbacks)
 {
-	struct setup *s = *state;
 	_cleanup_(close) int client = -1, crashed = -1;
 
-	open_port(s, &mending);
+	open_port(s, callbacks);
 	client = dial(s);
 	say(client, "+");
 	run_until(s, &s->gone, 1);
@@ -484,6 +508,17 @@ static void what_a_crashed_server_leaves_is_cleared_away(void **state)
 	s->stub = accept4(s->stub_listener, NULL, NULL, SOCK_CLOEXEC);
 	assert_true(crashed >= 0 && s->stub >= 0);
 	expect(s->stub, "goes on");
+}
+
+static void what_a_crashed_server_leaves_is_cleared_away(void **state)
+{
+	is_cleared_away(*state, &mending);
+}
+
+/* So is what one leaves that could not do what it had to. */
+static void what_a_failed_server_leaves_is_cleared_away(void **state)
+{
+	is_cleared_away(*state, &failing);
 }
 
 static void without_a_stub_the_client_is_told_by_the_end(void **state)
@@ -552,6 +587,7 @@ int main(void)
 		WITH_STUB(hanging_up),
 		WITH_STUB(a_server_that_crashes_costs_the_session_only),
 		WITH_STUB(what_a_crashed_server_leaves_is_cleared_away),
+		WITH_STUB(what_a_failed_server_leaves_is_cleared_away),
 		WITH_STUB(without_a_stub_the_client_is_told_by_the_end),
 		WITH_STUB(the_server_inherits_no_more_than_it_needs),
 		WITH_STUB(a_port_in_use_names_its_owner),
