@@ -250,10 +250,17 @@ static struct err *kill_it(struct session *s)
 static struct err *on_kill(struct session *s, struct rsp_reader args)
 {
 	(void)args;
+	/*
+	 * LLDB takes a process that it has connected to for one that it has started, and says so when it quits, whatever it is
+	 * told by qAttached. A machine doesn't go with who looked at it. It waits for being told that it has.
+	 */
+	if (s->is_lldb) {
+		s->over = true;
+		buf_printf(&s->reply, "X%02x", SIGNAL_KILL);
+		return NULL;
+	}
 	TRY(kill_it(s));
-	/* GDB waits for no answer, LLDB for that it is dead. */
-	s->quiet = !s->is_lldb;
-	buf_printf(&s->reply, "X%02x", SIGNAL_KILL);
+	s->quiet = true;
 	return NULL;
 }
 

@@ -411,8 +411,7 @@ struct err *session_finish(struct session *s)
 
 	if (!s->let_go)
 		e = err_wrap(let_go(s), "leave the machine as it should be, now that its debugger has gone");
-	else
-		linger(s);
+	linger(s);
 	s->let_go = true;
 	if (s->why) {
 		err_ignore(e);

@@ -100,7 +100,7 @@ on_kernel()
 	gdb_background -ex 'break __x64_sys_getppid' -ex continue
 	expect "$version: a debugger lets it run" wait_for 30 says Continuing
 	gdb_batch
-	expect_match "$version: a second one is refused" 'another debugger is attached|Remote connection closed|Remote communication error'
+	expect_match "$version: a second one is told that it is refused" 'Remote failure reply: E\.ktb: another debugger is attached'
 	kill -9 "$gdb"
 	exec 9>&-
 	expect "$version: killed, it leaves no breakpoint" timeout 20 "$KTB" exec -- /root/calls 20

@@ -92,9 +92,15 @@ on_kernel()
 	expect "$version: detached it runs on" wait_for 10 runs
 	expect "$version: no copy of a module stays" wait_for 10 no_copies
 
-	lldb_batch 'process kill'
-	expect_match "$version: a kill ends the machine" 'exited with status = 9'
-	expect "$version: it is gone" wait_for 20 gone
+	lldb_batch 'breakpoint set -n kernel_clone' 'process kill'
+	expect_match "$version: LLDB's kill is a way to leave" 'exited with status = 9'
+	expect "$version: the machine runs on" wait_for 10 runs
+	expect "$version: without its breakpoint" timeout 20 "$KTB" exec -- true
+	lldb_batch 'breakpoint set -n kernel_clone' quit
+	expect "$version: and so is quit" wait_for 10 runs
+	expect "$version: without a breakpoint, too" timeout 20 "$KTB" exec -- true
+	lldb_batch 'process plugin packet monitor quit'
+	expect "$version: QEMU's quit ends it" wait_for 20 gone
 }
 
 # LLDB reads the answer to qOffsets in a way of its own.

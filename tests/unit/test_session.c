@@ -1016,8 +1016,12 @@ static void test_lldb(void **state)
 	f.fake->script_n = ARRAY_SIZE(script);
 	EXPECT(&f, "c", "T11thread:2;" CPU_1 AT_START NEWS);
 	EXPECT(&f, "c", "T05thread:1;" CPU_0 AT_START);
+	/* It quits, and the machine runs on. */
 	EXPECT(&f, "k", "X09");
-	assert_true(f.fake->killed);
+	shutdown(f.client, SHUT_WR);
+	assert_null(session_finish(f.session));
+	assert_false(f.fake->killed);
+	assert_true(f.fake->detached);
 }
 
 static const struct CMUnitTest tests[] = {
