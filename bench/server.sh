@@ -1,5 +1,5 @@
 #!/bin/sh
-# The debug server over QEMU's own stub: conditions, steps, memory, tasks, attaching. Both are asked in turn on the same VM;
+# The debug server over QEMU's own stub: conditions, steps, interrupts, memory, tasks, attaching. Both are asked in turn on the same VM;
 # the stub by its socket in the run directory.
 # usage: server.sh [ktb vm's options]     RUNS=5 HITS=1000
 # shellcheck source=bench/lib.sh
@@ -104,6 +104,10 @@ continue'
 next_by_ktb() { timed "localhost:$port" "$here" next 25; }
 next_by_stub() { timed "$stub" "$here" next 25; }
 alternate next_by_ktb next_by_stub && ratio '25 next over calls' 1.0
+
+interrupt_by_ktb() { "$scratch/rsp" "$port" interrupt 20 && running; }
+interrupt_by_stub() { "$scratch/rsp" "$stub" interrupt 20 && running; }
+alternate interrupt_by_ktb interrupt_by_stub && absolute 'Ctrl-C to the stop, the slowest of 20' 0.1 "$scratch/a"
 
 memory='dump binary memory /dev/null 0xffffffff81000000 0xffffffff81100000'
 memory_by_ktb() { timed "localhost:$port" 'info registers rip' "$memory" 4; }

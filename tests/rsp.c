@@ -7,6 +7,8 @@
  *	  rsp PEER read ADDRESS BYTES TIMES
  *			reads memory in the largest pieces that the peer takes, and prints the seconds for one time
  *
+ *	  rsp PEER interrupt TIMES
+ *			lets it run and interrupts it, so many times, and prints the seconds that the slowest stop took
  *	  rsp PEER stir SEED
  *			has the machine do something, as the seed says: steps, runs, breakpoints, writes below the stack; leaves
  *			it stopped
@@ -181,6 +183,26 @@ static int read_memory(const char *address, const char *bytes, const char *times
 		}
 	}
 	printf("%.6f\n", (now() - began) / (double)n);
+	call("D");
+	return 0;
+}
+
+static int interrupt(const char *times)
+{
+	unsigned long n = strtoul(times, NULL, 10);
+	double slowest = 0, began, took;
+
+	for (unsigned long i = 0; i < n; i++) {
+		ask("vCont;c");
+		usleep(20000);
+		began = now();
+		put("\003", 1);
+		while (!get())
+			;
+		took = now() - began;
+		slowest = took > slowest ? took : slowest;
+	}
+	printf("%.6f\n", slowest);
 	call("D");
 	return 0;
 }
@@ -372,6 +394,8 @@ int main(int argc, char **argv)
 		return count_hits(argv[3]);
 	if (strcmp(argv[2], "read") == 0 && argc == 6)
 		return read_memory(argv[3], argv[4], argv[5], packet_size);
+	if (strcmp(argv[2], "interrupt") == 0)
+		return interrupt(argv[3]);
 	if (strcmp(argv[2], "stir") == 0)
 		return stir(argv[3]);
 	if (strcmp(argv[2], "answers") == 0)
