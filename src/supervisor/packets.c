@@ -2,10 +2,11 @@
 
 #include <ctype.h>
 
+#include "base/hmp.h"
 #include "base/util.h"
 
 /* Newer QEMUs take 131104 bytes, older ones 4096. */
-enum { PACKET_MAX = 256 << 10, COMMAND_MAX = 1024, NAME_SHOWN = 32 };
+enum { PACKET_MAX = 256 << 10, COMMAND_MAX = 1024 };
 
 void packets_deinit(struct packets *p)
 {
@@ -19,41 +20,6 @@ bool packets_begin_with(char first)
 }
 
 /* --- The monitor --- */
-
-/* They look at the machine, or do what the guest, or a debugger by other packets, can do to itself. */
-static const char *const harmless[] = {
-	"help",    "?",       "info", "x",   "xp",   "p", "print",        "gva2gpa",
-	"gpa2hva", "gpa2hpa", "sum",  "cpu", "i",    "o", "nmi",          "mce",
-	"sendkey", "log",     "stop", "s",   "cont", "c", "system_reset", "system_powerdown",
-	"q",       "quit",
-};
-
-/* A command's name ends where QEMU's parser has it end: at a space, or at the / of a format. */
-static size_t name_length(const char *name)
-{
-	size_t n = 0;
-
-	while (name[n] && name[n] != '/' && name[n] != ' ')
-		n++;
-	return n;
-}
-
-bool packets_monitor_allowed(const char *line)
-{
-	size_t n;
-
-	for (const char *c = line; *c; c++) {
-		if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7e)
-			return false;
-	}
-	line += strspn(line, " ");
-	n = name_length(line);
-	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++) {
-		if (strlen(harmless[i]) == n && memcmp(harmless[i], line, n) == 0)
-			return true;
-	}
-	return !*line;
-}
 
 static int hex_digit(char c)
 {
@@ -97,14 +63,9 @@ void packets_put_reply(struct buf *b, const char *payload)
 /* GDB prints what O packets bring while it waits for the answer; an error then fails the command, in a script, too. */
 static void refuse_command(struct buf *to_client, const char *line)
 {
-	_cleanup_(free) char *text = NULL;
+	_cleanup_(free) char *refusal = hmp_refusal(line), *text = xasprintf("ktb: %s.\n", refusal);
 	_cleanup_(buf_deinit) struct buf hex = BUF_INIT;
 
-	line += strspn(line, " ");
-	text = xasprintf(
-		"ktb: '%.*s' is not for the debug port: QEMU's monitor can change files and run programs here.\n"
-		"The whole monitor is on the console of ktb vm (not --detach): press Ctrl-a c there.\n",
-		(int)MIN(name_length(line), (size_t)NAME_SHOWN), line);
 	buf_putc(&hex, 'O');
 	for (const char *c = text; *c; c++)
 		buf_printf(&hex, "%02x", (unsigned char)*c);
@@ -186,7 +147,7 @@ static void judge(struct packets *p, struct buf *to_stub, struct buf *to_client)
 	if (is_command(&payload)) {
 		bool known = decode_command(&payload, &line);
 
-		if (known && packets_monitor_allowed(buf_str(&line))) {
+		if (known && hmp_is_harmless(buf_str(&line))) {
 			pass(p, p->packet.data, p->packet.len, to_stub);
 			return;
 		}

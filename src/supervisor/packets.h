@@ -6,14 +6,13 @@
  * Not passed on:
  *
  *	qRcmd	goes to QEMU's monitor for people, which can run programs and write files on the host; only commands that do
- *		neither are. All others are answered here.
+ *		neither are (base/hmp.h). All others are answered here.
  *	b...	step and continue backwards: outside replay QEMU 7.2 answers them with E22 and then aborts, and no client may
  *		cost the VM. They get the empty reply, "not supported".
  *
  * Held back for a moment are wishes to go on while a VM is being reset: see packets_hold().
  *
- * Sources: GDB's manual, nodes Overview (of the remote protocol), Packets and General Query Packets; gdbstub.c and
- * hmp-commands.hx of QEMU.
+ * Sources: GDB's manual, nodes Overview (of the remote protocol), Packets and General Query Packets; gdbstub.c of QEMU.
  */
 #pragma once
 
@@ -52,9 +51,6 @@ void packets_put_reply(struct buf *b, const char *payload);
 
 /* Whether a debugger's first byte can be this one. */
 bool packets_begin_with(char first);
-
-/* Whether a line for QEMU's monitor does nothing to the host. */
-bool packets_monitor_allowed(const char *line);
 
 /*
  * From now on the stub doesn't get a packet that lets the VM go on, nor what follows it, until they are released: QEMU

@@ -22,6 +22,3 @@ struct qemu_params {
 
 /* Begins a session with the stub, which forgets breakpoints of an earlier one. ERR_CLOSED, ERR_BAD_DATA, ERR_TIMEOUT. */
 struct err *qemu_target_create(const struct qemu_params *params, struct target **ret) err_must_check;
-
-/* Whether a line for QEMU's monitor does nothing to the host. Pure. */
-bool qemu_monitor_allowed(const char *line);
