@@ -7,11 +7,8 @@
  * had when it came, even of sections that are freed once its init function is done, until another module is put there: then
  * it is away for one event, and back with the next one, its freed sections elsewhere. It is away too when it is freed. Each time GDB counts
  * its breakpoints there as removed, without a packet; so they are (target_lost()).
- *
- * Per-CPU variables get the offsets by which the kernel knows them, as those of vmlinux have them. What else the guest doesn't load
- * (.modinfo, say) is put where nothing can be: at 0 it would lend its names to null pointers.
  */
-#include "target/linux_modules.h"
+#include "target/linux_modules_private.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -22,50 +19,15 @@
 #include "debuginfo/symbols.h"
 #include "target/linux_hooks.h"
 
-enum { XML_MAX = 8 << 20, GOING_MAX = 8, HOLE_ALIGN = 16 };
-
-/* The end of the address space, which no kernel maps, so that errors can be told from pointers; GDB sees no module reach below itself. */
-#define HOLE UINT64_C(0xffffffffffe00000)
-#define HOLE_END UINT64_C(0xfffffffffffff000)
+enum { XML_MAX = 8 << 20 };
 
 static const char empty_list[] = "<library-list></library-list>";
-
-/* A module that is there, and what was found out about its file. */
-struct known {
-	uint64_t address;
-	uint64_t text; /* of its first area */
-	char build_id[2 * MODULE_BUILD_ID_MAX + 1];
-	char name[MODULE_NAME_MAX + 1];
-	char *path; /* of its file; NULL: none that can be used */
-	struct alloc_sections sections;
-	struct module_area *places; /* where the guest has them, of the same number; size 0: nowhere */
-	char *xml;                  /* its element of the list; NULL: it is not in the list */
-	bool seen;                  /* in the list that was read last */
-};
-
-struct linux_modules {
-	struct known *v;
-	size_t n;
-	bool fresh;    /* the list was read since it may have changed */
-	bool again;    /* some are away from it that are to be back at once */
-	bool listens;  /* the client has asked for it */
-	bool placed;   /* with copies in which sections have their addresses */
-	char *has;     /* elements of such copies that the client was given last; NULL: none */
-	char *nowhere; /* one of a copy that is nowhere; NULL: none was needed yet */
-	struct buf xml;
-	char *told;                /* what the client has */
-	struct buf notes;          /* for the user, not yet told */
-	bool no_sections;          /* that it doesn't know where sections are was told */
-	uint64_t going[GOING_MAX]; /* addresses of those that are being freed; 0: none */
-	size_t going_next;
-	uint64_t hole;
-};
 
 struct linux_modules *linux_modules_create(void)
 {
 	struct linux_modules *m = xcalloc(1, sizeof(*m));
 
-	m->hole = HOLE;
+	m->hole = LINUX_HOLE;
 	return m;
 }
 
@@ -105,9 +67,7 @@ void linux_modules_stopped(struct linux_target *l)
 		l->modules->fresh = false;
 }
 
-static void note(struct linux_modules *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void note(struct linux_modules *m, const char *format, ...)
+void linux_modules_note(struct linux_modules *m, const char *format, ...)
 {
 	_cleanup_(free) char *text = NULL;
 	va_list ap;
@@ -119,138 +79,6 @@ static void note(struct linux_modules *m, const char *format, ...)
 }
 
 /* --- One module --- */
-
-static void put_escaped(struct buf *b, const char *text)
-{
-	for (; *text; text++) {
-		/* XML 1.0 has no way to write most control characters. */
-		if (strchr("<>&\"'", *text) || (unsigned char)*text < ' ')
-			buf_printf(b, "&#%d;", (unsigned char)*text < ' ' ? '?' : *text);
-		else
-			buf_putc(b, *text);
-	}
-}
-
-/* Whether the module has it: its list of sections keeps those that were freed. One that is empty is anywhere. */
-static bool has_area(const struct module *m, uint64_t address, uint64_t size)
-{
-	bool in = !m->areas_n;
-
-	for (size_t i = 0; i < m->areas_n; i++)
-		in |= address - m->areas[i].start < m->areas[i].size &&
-		      size <= m->areas[i].size - (address - m->areas[i].start);
-	return in;
-}
-
-/* The place of a section; several may have its name, so that it is looked for from *next on, which moves on. */
-static bool find_place(const struct module *m, const struct alloc_section *s, size_t *next, uint64_t *ret)
-{
-	for (size_t n = 0; s->size && n < m->sections_n; n++) {
-		size_t i = (*next + n) % m->sections_n;
-
-		if (streq(m->sections[i].name, s->name)) {
-			*ret = m->sections[i].address;
-			*next = i + 1;
-			return has_area(m, *ret, s->size);
-		}
-	}
-	return false;
-}
-
-void linux_module_places(const struct alloc_section *sections, size_t n, const struct module *m,
-			 struct module_area *ret)
-{
-	size_t next = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		uint64_t address;
-
-		ret[i] = (struct module_area){ 0, 0 };
-		if (find_place(m, &sections[i], &next, &address))
-			ret[i] = (struct module_area){ address, sections[i].size };
-	}
-}
-
-bool linux_is_nowhere(uint64_t address)
-{
-	return address >= HOLE && address < HOLE_END;
-}
-
-static uint64_t take_hole(uint64_t *hole, uint64_t size)
-{
-	uint64_t room = (MIN(size, HOLE_END - HOLE - HOLE_ALIGN) / HOLE_ALIGN + 1) * HOLE_ALIGN, address;
-
-	/* From its beginning again: what is there is at the same place, but nobody asks what is there. */
-	if (HOLE_END - *hole < room)
-		*hole = HOLE;
-	address = *hole;
-	*hole += room;
-	return address;
-}
-
-/* 0: nowhere. */
-static uint64_t address_of(const struct alloc_section *section, const struct module_area *place, const struct module *m)
-{
-	if (!place->size && m->percpu_size && streq(section->name, ".data..percpu"))
-		return m->percpu;
-	return place->size ? place->start : 0;
-}
-
-void linux_library_xml(const char *path, const struct alloc_section *sections, const struct module_area *places,
-		       size_t n, const struct module *m, uint64_t *hole, struct buf *ret)
-{
-	buf_puts(ret, "<library name=\"");
-	put_escaped(ret, path);
-	buf_puts(ret, "\">");
-	for (size_t i = 0; i < n; i++) {
-		uint64_t address = address_of(&sections[i], &places[i], m);
-
-		if (!address)
-			address = take_hole(hole, sections[i].size);
-		buf_printf(ret, "<section address=\"0x%" PRIx64 "\"/>", address);
-	}
-	buf_puts(ret, "</library>\n");
-}
-
-/* The element of a copy that has its sections at these addresses. */
-static struct err *make_copy(struct linux_target *l, const struct known *k, const uint64_t *addresses, char **ret)
-{
-	_cleanup_(free) char *path = NULL;
-	struct buf xml = BUF_INIT;
-	uint64_t base;
-
-	TRY(l->params.place_module(l->params.user, k->path, addresses, k->sections.n, &path, &base));
-	buf_puts(&xml, "<library name=\"");
-	put_escaped(&xml, path);
-	buf_printf(&xml, "\"><section address=\"0x%" PRIx64 "\"/></library>\n", base);
-	*ret = buf_steal(&xml);
-	return NULL;
-}
-
-/* The element of a copy that is placed. NULL: there can be none; a note says why. */
-static char *placed_xml(struct linux_target *l, const struct known *k, const struct module *m)
-{
-	_cleanup_(free) uint64_t *addresses = xcalloc(k->sections.n + 1, sizeof(*addresses));
-	struct linux_modules *s = l->modules;
-	struct err *e = NULL;
-	char *xml = NULL;
-
-	for (size_t i = 0; i < k->sections.n; i++)
-		addresses[i] = take_hole(&s->hole, k->sections.v[i].size);
-	if (!s->nowhere)
-		e = make_copy(l, k, addresses, &s->nowhere);
-	for (size_t i = 0; i < k->sections.n; i++) {
-		uint64_t address = address_of(&k->sections.v[i], &k->places[i], m);
-
-		addresses[i] = address ? address : addresses[i];
-	}
-	if (!e)
-		e = make_copy(l, k, addresses, &xml);
-	if (e)
-		note(s, "module %s has no symbols here: %s", m->name, err_message(e));
-	err_ignore(e);
-	return xml;
-}
 
 static char *section_xml(struct linux_target *l, const struct known *k, const struct module *m)
 {
@@ -264,7 +92,7 @@ static void make_xml(struct linux_target *l, struct known *k, const struct modul
 {
 	linux_module_places(k->sections.v, k->sections.n, m, k->places);
 	free(k->xml);
-	k->xml = l->modules->placed ? placed_xml(l, k, m) : section_xml(l, k, m);
+	k->xml = l->modules->placed ? linux_placed_element(l, k, m) : section_xml(l, k, m);
 }
 
 /* Its file and its element, or a note why there are none. */
@@ -277,17 +105,19 @@ static void find_file(struct linux_target *l, struct known *k, const struct modu
 	if (!e && path && !stale)
 		e = alloc_sections_read(path, &k->sections);
 	if (e)
-		note(l->modules, "module %s has no symbols here: %s", m->name, err_message(e));
+		linux_modules_note(l->modules, "module %s has no symbols here: %s", m->name, err_message(e));
 	else if (!path)
-		note(l->modules,
-		     "module %s has no symbols here: its file was not found; name the folder that it is in by "
-		     "gdb.modules",
-		     m->name);
+		linux_modules_note(
+			l->modules,
+			"module %s has no symbols here: its file was not found; name the folder that it is in by "
+			"gdb.modules",
+			m->name);
 	else if (stale)
-		note(l->modules,
-		     "module %s has no symbols here: %s was built again since it was loaded; unload it and load it "
-		     "again",
-		     m->name, path);
+		linux_modules_note(
+			l->modules,
+			"module %s has no symbols here: %s was built again since it was loaded; unload it and load it "
+			"again",
+			m->name, path);
 	else
 		k->path = steal(&path);
 	err_ignore(e);
@@ -350,9 +180,9 @@ static bool is_listed(struct linux_target *l, const struct module *m)
 	/* One that comes may have no sections yet: it is seen again when it has. */
 	if (!(m->known & MODULE_KNOWS_SECTIONS) && m->state == MODULE_STATE_LIVE && !l->modules->no_sections) {
 		l->modules->no_sections = true;
-		note(l->modules,
-		     "modules have no symbols here: where their sections are can't be read; that takes a kernel with "
-		     "CONFIG_KALLSYMS and CONFIG_SYSFS");
+		linux_modules_note(l->modules, "modules have no symbols here: where their sections are can't be read; "
+					       "that takes a kernel with "
+					       "CONFIG_KALLSYMS and CONFIG_SYSFS");
 	}
 	return m->known & MODULE_KNOWS_SECTIONS;
 }
@@ -394,7 +224,7 @@ static bool is_overlaid(const struct known *k, const struct module *m, const str
 	for (size_t i = 0; i < k->sections.n; i++) {
 		const struct module_area *p = &k->places[i];
 
-		if (!p->size || has_area(m, p->start, p->size))
+		if (!p->size || linux_has_area(m, p->start, p->size))
 			continue;
 		for (size_t j = 0; j < modules->n; j++) {
 			const struct module *other = &modules->modules[j];
@@ -493,28 +323,6 @@ bool linux_modules_news(struct linux_target *l, struct target_event *ret)
 	return true;
 }
 
-/*
- * LLDB loads what is new in a list before it unloads what is gone, and then knows nothing any more of what begins where that
- * began. So it gets what stays first, and all when it asks again, which it is told to do at once. An empty list it pays no heed to.
- */
-static void put_placed(struct linux_modules *s, struct buf *ret)
-{
-	_cleanup_(buf_deinit) struct buf all = BUF_INIT, stays = BUF_INIT;
-	const struct buf *list = &all;
-
-	for (size_t i = 0; i < s->n; i++) {
-		const char *xml = s->v[i].xml;
-
-		buf_puts(&all, xml ? xml : "");
-		buf_puts(&stays, xml && s->has && strstr(s->has, xml) ? xml : "");
-	}
-	if (s->has && stays.len < strlen(s->has) && stays.len < all.len)
-		list = &stays;
-	free(s->has);
-	s->has = xstrdup(buf_str(list));
-	buf_printf(ret, "<library-list>%s</library-list>", list->len ? s->has : s->nowhere ? s->nowhere : "");
-}
-
 struct err *linux_libraries(struct target *t, bool placed, struct buf *ret)
 {
 	struct linux_target *l = linux_target(t);
@@ -533,7 +341,7 @@ struct err *linux_libraries(struct target *t, bool placed, struct buf *ret)
 	free(s->told);
 	s->told = xstrdup(current(s));
 	if (placed)
-		put_placed(s, ret);
+		linux_put_placed(s, ret);
 	else
 		buf_puts(ret, s->told);
 	return NULL;

@@ -24,9 +24,6 @@ bool linux_modules_news(struct linux_target *l, struct target_event *ret);
 /* See target_libraries(). Empty as long as no module is known. */
 struct err *linux_libraries(struct target *t, bool placed, struct buf *ret) err_must_check;
 
-/* Whether that is where GDB was told that sections are which nowhere are: breakpoints there are none. */
-bool linux_is_nowhere(uint64_t address);
-
 /* Hooks: linux_hooks.h. */
 bool linux_module_comes(struct linux_target *l, struct target_event *event);
 bool linux_module_goes(struct linux_target *l, struct target_event *event);
@@ -40,16 +37,3 @@ struct symbols;
  * machine stands still. False: nobody's, or its file is not known.
  */
 bool linux_module_symbols(struct linux_target *l, uint64_t address, struct symbols **ret, const char **ret_name);
-
-struct alloc_section;
-
-/* Where the guest has each of the n sections of a module's file; size 0: nowhere. Pure, as the next one. */
-void linux_module_places(const struct alloc_section *sections, size_t n, const struct module *m,
-			 struct module_area *ret);
-
-/*
- * Appends the element for a module whose file, at path, has these sections at these places. Those that the guest has no place
- * for get one from *hole on, which moves on, where no memory can be.
- */
-void linux_library_xml(const char *path, const struct alloc_section *sections, const struct module_area *places,
-		       size_t n, const struct module *m, uint64_t *hole, struct buf *ret);

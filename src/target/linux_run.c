@@ -15,6 +15,7 @@
 
 #include "base/util.h"
 #include "target/linux_hooks.h"
+#include "target/linux_library.h"
 #include "target/linux_modules.h"
 #include "target/linux_oops.h"
 #include "target/linux_tasks.h"

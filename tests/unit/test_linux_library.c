@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "debuginfo/alloc_sections.h"
-#include "target/linux_modules.h"
+#include "target/linux_library.h"
 
 static char text[] = ".text", init[] = ".init.text", info[] = ".modinfo", percpu[] = ".data..percpu";
 
