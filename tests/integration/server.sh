@@ -94,6 +94,15 @@ on_kernel()
 	expect_match "$version: the backtrace reaches the entry" 'entry_SYSCALL_64'
 	expect_match "$version: finish runs to the caller" '^Value returned is'
 
+	# An offline CPU never takes its step: nothing waits for that.
+	run "$KTB" exec -- sh -c 'echo 0 >/sys/devices/system/cpu/cpu1/online'
+	gdb_batch -ex 'thread 2' -ex 'shell (sleep 1; kill -INT $PPID) >/dev/null 2>&1 &' -ex stepi \
+		-ex 'shell (sleep 1; kill -INT $PPID) >/dev/null 2>&1 &' -ex 'thread 1' -ex continue -ex 'info registers rip'
+	expect_equal "$version: the step of an offline CPU is interrupted, and it goes on" \
+		"$(printf '%s\n' "$stdout" | grep -c 'received signal SIGINT')" 2
+	run "$KTB" exec -- sh -c 'echo 1 >/sys/devices/system/cpu/cpu1/online'
+	expect_status "$version: and so does the guest" 0
+
 	# Whoever vanishes.
 	rm -f "$tmp/fifo"
 	mkfifo "$tmp/fifo"
