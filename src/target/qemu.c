@@ -252,16 +252,20 @@ static bool has_thread(struct target *t, uint32_t thread)
 
 /* --- The rest --- */
 
-/* Only its own: what else there is, is asked for by operations. */
+/* Only its own: what else there is, is asked for by operations. What it reads memory by from then on counts here, too. */
 static struct err *query(struct target *t, const char *packet, size_t len, struct buf *ret)
 {
-	static const char *const own[] = { "qqemu.", "Qqemu." };
+	struct rsp_reader r = rsp_reader_on(packet, len);
+	struct qemu_target *q = qemu_target(t);
+	bool sets = rsp_read_text(&r, "Qqemu.");
+	uint64_t mode;
 
-	for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
-		if (len >= strlen(own[i]) && memcmp(packet, own[i], strlen(own[i])) == 0)
-			return rsp_client_call(qemu_target(t)->stub, packet, len, QEMU_TIMEOUT_MS, ret);
-	}
-	return err_create(ERR_UNSUPPORTED, "QEMU's stub is not asked that");
+	if (!sets && !rsp_read_text(&r, "qqemu."))
+		return err_create(ERR_UNSUPPORTED, "QEMU's stub is not asked that");
+	TRY(rsp_client_call(q->stub, packet, len, QEMU_TIMEOUT_MS, ret));
+	if (sets && streq(buf_str(ret), "OK") && rsp_read_text(&r, "PhyMemMode:") && rsp_read_hex(&r, &mode))
+		q->physical = mode;
+	return NULL;
 }
 
 static struct err *detach(struct target *t)

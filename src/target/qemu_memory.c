@@ -29,6 +29,10 @@ static struct err *find_addressing(struct qemu_target *q, uint32_t thread, enum 
 	uint64_t cr0, cr3, cr4, efer;
 	const struct buf *r;
 
+	if (q->physical) {
+		*ret = q->params.mem ? ADDRESSES_PHYSICAL : ADDRESSES_OTHERS;
+		return NULL;
+	}
 	TRY(qemu_registers(q, thread, &r));
 	*ret = ADDRESSES_OTHERS;
 	if (!q->params.mem || !description_value(q->cr0, r->data, r->len, &cr0))

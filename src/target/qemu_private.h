@@ -31,6 +31,7 @@ struct qemu_target {
 	const struct description_register *pc, *cr0, *cr3, *cr4, *efer;
 	uint32_t cpus;
 	struct qemu_context *contexts; /* by thread - 1 */
+	bool physical;                 /* addresses are, as the client has told the stub */
 	uint32_t selected;             /* what the stub's g and m are about; 0: not known */
 
 	struct breaks breaks;

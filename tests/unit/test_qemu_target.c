@@ -154,6 +154,52 @@ static void memory_is_what_the_cpu_sees(void **state)
 	finish(&s);
 }
 
+/* Once the client has had the stub take addresses for physical ones. */
+static void memory_is_physical_on_request(void **state)
+{
+	static const struct exchange script[] = {
+		BEGIN,
+		{ "Qqemu.PhyMemMode:1", "OK" },
+		{ "Hg1", "OK" },
+		{ "mffff800000000000,1", "E14" },
+		{ "Qqemu.PhyMemMode:0", "OK" },
+		{ "qqemu.PhyMemMode", "0" },
+		{ "g", "1100000000000000080000000080ffff0100008000000000"
+		       "1f1000000000000020000000000000000005000000000000" },
+		{ NULL, NULL },
+	};
+	static uint8_t memory[0x6000];
+	const struct mem_range range = { 0, sizeof(memory), 0 };
+	_cleanup_(buf_deinit) struct buf reply = BUF_INIT;
+	struct qemu_params params = { 0 };
+	uint8_t byte;
+	struct stub s;
+	struct err *e;
+	size_t got;
+
+	(void)state;
+	put64(memory, 0x1000 + 256 * 8, 0x2003);
+	put64(memory, 0x2000, 0x3003);
+	put64(memory, 0x3000, 0x4003);
+	put64(memory, 0x4000, 0x5003);
+	memory[0x5000] = 0xf4;
+	memory[0x100] = 0x11;
+	assert_null(mem_open_buffer(memory, sizeof(memory), &range, 1, &params.mem));
+	start(&s, script, params);
+	assert_null(target_query(s.t, "Qqemu.PhyMemMode:1", strlen("Qqemu.PhyMemMode:1"), &reply));
+	assert_string_equal(buf_str(&reply), "OK");
+	assert_null(target_read_memory(s.t, 1, 0x100, &byte, 1, &got));
+	assert_int_equal(byte, 0x11);
+	e = target_read_memory(s.t, 1, 0xffff800000000000, &byte, 1, &got);
+	assert_int_equal(err_code(e), ERR_FAULT);
+	err_destroy(e);
+	assert_null(target_query(s.t, "Qqemu.PhyMemMode:0", strlen("Qqemu.PhyMemMode:0"), &reply));
+	assert_null(target_query(s.t, "qqemu.PhyMemMode", strlen("qqemu.PhyMemMode"), &reply));
+	assert_null(target_read_memory(s.t, 1, 0xffff800000000000, &byte, 1, &got));
+	assert_int_equal(byte, 0xf4);
+	finish(&s);
+}
+
 /* --- Stops --- */
 
 static void expect_stop(const char *reply, enum target_reason reason, uint32_t thread, unsigned int signo)
@@ -283,6 +329,7 @@ int main(void)
 		cmocka_unit_test(registers_are_fetched_once),
 		cmocka_unit_test(memory_comes_from_ram_or_from_the_stub),
 		cmocka_unit_test(memory_is_what_the_cpu_sees),
+		cmocka_unit_test(memory_is_physical_on_request),
 		cmocka_unit_test(understands_why_it_stopped),
 		cmocka_unit_test(the_monitor_is_asked_what_is_harmless),
 		cmocka_unit_test(refuses_a_stub_that_makes_no_sense),
