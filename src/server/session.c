@@ -326,7 +326,8 @@ bool session_turn(struct session *s, int timeout_ms)
 	take_all(s);
 	if (!s->over && fds[WORD].revents)
 		take_word(s);
-	if (!s->over && (fds[TARGET].revents || (n == 0 && s->runs && !choked)))
+	/* A client that talks on and on doesn't keep what the target has read, or is to look at, from being taken. */
+	if (!s->over && (fds[TARGET].revents || (s->runs && !choked && (n == 0 || target_timeout_ms(s->target) == 0))))
 		take_event(s);
 	take_all(s);
 	return !s->over;

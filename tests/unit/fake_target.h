@@ -59,6 +59,7 @@ struct fake_target {
 	struct target_event *script;
 	size_t script_n, script_taken;
 	bool steps;            /* what is to take a step does so before a stop of the script */
+	bool hidden;           /* poll(2) says nothing of what there is to be told, but its timeout does */
 	bool silent;           /* nothing ever happens but what an interrupt makes happen */
 	bool deaf;             /* not even that */
 	enum err_code failing; /* with fails: what resume, next_event, ... come back with */
@@ -308,9 +309,16 @@ static inline struct err *fake_resume(struct target *t, const struct target_resu
 		   how->over);
 	f->how = *how;
 	f->runs = true;
-	if (!f->silent)
+	if (!f->silent && !f->hidden)
 		eventfd_write(f->event_fd, 1);
 	return NULL;
+}
+
+static inline int fake_timeout_ms(struct target *t)
+{
+	const struct fake_target *f = fake_target(t);
+
+	return f->hidden && f->runs ? 0 : -1;
 }
 
 static inline struct err *fake_interrupt(struct target *t)
@@ -529,6 +537,7 @@ static inline struct target *fake_target_create(void)
 		.resume = fake_resume,
 		.interrupt = fake_interrupt,
 		.fd = fake_fd,
+		.timeout_ms = fake_timeout_ms,
 		.next_event = fake_next_event,
 		.monitor = fake_monitor,
 		.libraries = fake_libraries,

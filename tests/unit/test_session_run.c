@@ -205,6 +205,25 @@ static void test_early_packets(void **state)
 	EXPECT_NEXT(&f, "0100000000000000");
 }
 
+/* What the target has read is taken, however much the client talks. */
+static void test_chatter(void **state)
+{
+	_cleanup_(end) struct fixture f;
+	const char *reply = NULL;
+
+	(void)state;
+	begin(&f);
+	f.fake->hidden = true;
+	send_packet(&f, "vCont;s:1");
+	for (int i = 0; i < 20 && !reply; i++) {
+		assert_int_equal(write(f.client, "+", 1), 1);
+		session_turn(f.session, 0);
+		reply = next(&f);
+	}
+	assert_non_null(reply);
+	assert_string_equal(reply, "T05thread:1;10:0110000000000000;");
+}
+
 static void test_too_many_early_packets(void **state)
 {
 	_cleanup_(end) struct fixture f;
@@ -331,6 +350,7 @@ int main(void)
 		cmocka_unit_test(test_interrupt),
 		cmocka_unit_test(test_interrupt_in_storm),
 		cmocka_unit_test(test_early_packets),
+		cmocka_unit_test(test_chatter),
 		cmocka_unit_test(test_too_many_early_packets),
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_event_of_other),
