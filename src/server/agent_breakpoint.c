@@ -1,6 +1,7 @@
 #include "server/agent_expr.h"
 
 #include "base/util.h"
+#include "rsp/payload.h"
 
 void agent_list_deinit(struct agent_list *list)
 {
@@ -16,74 +17,34 @@ void agent_breakpoint_deinit(struct agent_breakpoint *b)
 	agent_list_deinit(&b->commands);
 }
 
-/* What is left of the packet. */
-struct text {
-	const char *p, *end;
-};
-
-static bool skip(struct text *t, const char *word)
-{
-	size_t n = strlen(word);
-
-	if ((size_t)(t->end - t->p) < n || memcmp(t->p, word, n) != 0)
-		return false;
-	t->p += n;
-	return true;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* At least one digit, and at most max. */
-static bool parse_hex(struct text *t, size_t max, size_t *ret)
+static bool read_number(struct rsp_reader *r, size_t max, size_t *ret)
 {
-	const char *begin = t->p;
-	size_t n = 0;
+	uint64_t n;
 
-	for (; t->p < t->end && hex_digit(*t->p) >= 0; t->p++) {
-		n = n << 4 | (size_t)hex_digit(*t->p);
-		if (n > max)
-			return false;
-	}
-	*ret = n;
-	return t->p > begin;
-}
-
-static bool parse_bytes(struct text *t, uint8_t *bytes, size_t n)
-{
-	for (size_t i = 0; i < n; i++, t->p += 2) {
-		int high = hex_digit(t->p[0]), low = hex_digit(t->p[1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		bytes[i] = (uint8_t)(high << 4 | low);
-	}
+	if (!rsp_read_hex(r, &n) || n > max)
+		return false;
+	*ret = (size_t)n;
 	return true;
 }
 
 /* Behind the X. */
-static struct err *parse_program(struct text *t, bool want_value, struct agent_list *list)
+static struct err *parse_program(struct rsp_reader *r, bool want_value, struct agent_list *list)
 {
 	_cleanup_(buf_deinit) struct buf why = BUF_INIT;
 	_cleanup_(free) uint8_t *code = NULL;
 	struct agent_trouble trouble;
-	enum agent_result r;
+	enum agent_result result;
 	size_t len;
 
-	if (!parse_hex(t, AGENT_CODE_MAX, &len) || !skip(t, ",") || len > (size_t)(t->end - t->p) / 2)
+	if (!read_number(r, AGENT_CODE_MAX, &len) || !rsp_read_char(r, ',') || len > rsp_left(r) / 2)
 		return err_create(ERR_BAD_DATA, "an agent expression's length isn't that of its bytecode");
 	code = xmalloc(len + 1);
-	if (!parse_bytes(t, code, len))
+	if (!rsp_read_hex_bytes(r, code, len))
 		return err_create(ERR_BAD_DATA, "an agent expression's bytecode isn't hexadecimal");
-	r = agent_check(code, len, want_value, &trouble);
-	if (r != AGENT_OK) {
-		agent_describe(r, &trouble, code, len, &why);
+	result = agent_check(code, len, want_value, &trouble);
+	if (result != AGENT_OK) {
+		agent_describe(result, &trouble, code, len, &why);
 		return err_create(ERR_BAD_DATA, "an agent expression can't be used: %s", buf_str(&why));
 	}
 	list->v = xreallocarray(list->v, list->n + 1, sizeof(*list->v));
@@ -91,33 +52,34 @@ static struct err *parse_program(struct text *t, bool want_value, struct agent_l
 	return NULL;
 }
 
-static struct err *parse_list(struct text *t, bool want_value, struct agent_list *list)
+static struct err *parse_list(struct rsp_reader *r, bool want_value, struct agent_list *list)
 {
-	while (skip(t, "X"))
-		TRY(parse_program(t, want_value, list));
-	if (t->p < t->end && *t->p != ';')
+	while (rsp_read_char(r, 'X'))
+		TRY(parse_program(r, want_value, list));
+	if (!rsp_at_end(r) && *r->p != ';')
 		return err_create(ERR_BAD_DATA, "something else than an agent expression stands among them");
 	return NULL;
 }
 
-static struct err *parse_options(struct text *t, struct agent_breakpoint *b)
+static struct err *parse_options(struct rsp_reader *r, struct agent_breakpoint *b)
 {
+	struct rsp_reader unknown;
 	size_t persist;
 
-	while (t->p < t->end) {
-		if (!skip(t, ";"))
+	while (!rsp_at_end(r)) {
+		if (!rsp_read_char(r, ';'))
 			return err_create(ERR_BAD_DATA, "no semicolon stands before a breakpoint's options");
-		if (skip(t, "cmds:")) {
-			if (!parse_hex(t, 1, &persist) || !skip(t, ","))
+		if (rsp_read_text(r, "cmds:")) {
+			if (!read_number(r, 1, &persist) || !rsp_read_char(r, ','))
 				return err_create(ERR_BAD_DATA,
 						  "a breakpoint's commands don't say whether they persist");
 			b->persist = persist;
-			TRY(parse_list(t, false, &b->commands));
-		} else if (t->p < t->end && *t->p == 'X') {
-			TRY(parse_list(t, true, &b->conditions));
-		} else {
-			while (t->p < t->end && *t->p != ';')
-				t->p++;
+			TRY(parse_list(r, false, &b->commands));
+		} else if (!rsp_at_end(r) && *r->p == 'X') {
+			TRY(parse_list(r, true, &b->conditions));
+		} else if (rsp_read_field(r, ';', &unknown) && r->p > unknown.end) {
+			/* The next one's semicolon is its own. */
+			r->p--;
 		}
 	}
 	return NULL;
@@ -126,9 +88,9 @@ static struct err *parse_options(struct text *t, struct agent_breakpoint *b)
 struct err *agent_parse_breakpoint(const char *text, size_t len, struct agent_breakpoint *ret)
 {
 	_cleanup_(agent_breakpoint_deinit) struct agent_breakpoint b = { .persist = false };
-	struct text t = { text, text + len };
+	struct rsp_reader r = rsp_reader_on(text, len);
 
-	TRY(parse_options(&t, &b));
+	TRY(parse_options(&r, &b));
 	*ret = b;
 	b = (struct agent_breakpoint){ .persist = false };
 	return NULL;
