@@ -51,10 +51,14 @@ gdb_on()
 	stdout=$(cat "$tmp/gdb.out")
 }
 
-# pid_of NAME COMM: the last task of that name.
+# pid_of NAME COMM: the last task of that name. One that was started a moment ago may still be its shell.
 pid_of()
 {
-	"$KTB" ps --threads --json --name "$1" | jq -r "[.[] | select(.command == \"$2\") | .tid] | last // empty"
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		"$KTB" ps --threads --json --name "$1" |
+			jq -er "[.[] | select(.command == \"$2\") | .tid] | last // empty" && return
+		sleep 1
+	done
 }
 
 # ours and theirs: stacks as lines "PID FUNCTION", up to the first frame in assembler, where GDB goes astray.
