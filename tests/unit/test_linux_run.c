@@ -307,6 +307,27 @@ static void a_reset_to_come_shows_what_was(void **state)
 	assert_int_equal(x->m->breaks.n, 0);
 }
 
+/* By somebody else, while it stood still: there is no stop to tell of it. */
+static void a_reset_behind_its_back_forgets_all(void **state)
+{
+	struct fixture *x = *state;
+
+	fake_module(x->fake, "vfat");
+	attach(x);
+	go(x);
+	/* That comes of a reset that will be told of. */
+	target_reset_done(x->t);
+	hit(x, 1, ELSEWHERE);
+	expect(x, TARGET_REASON_BREAKPOINT, 1, SIGNAL_TRAP);
+	assert_int_equal(planted(x, FREE), 1);
+	target_reset_done(x->t);
+	assert_int_equal(planted(x, FREE), 0);
+	x->m->mem = NULL;
+	go(x);
+	expect(x, TARGET_REASON_LIBRARIES, 1, SIGNAL_TRAP);
+	assert_int_equal(count_libraries(x), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +345,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(says_where_it_was_moved_to_once, setup_slid, teardown),
 		cmocka_unit_test_setup_teardown(a_reset_forgets_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reset_to_come_shows_what_was, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_reset_behind_its_back_forgets_all, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
