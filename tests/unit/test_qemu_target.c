@@ -114,6 +114,15 @@ static void put64(uint8_t *memory, size_t at, uint64_t value)
 	memcpy(memory + at, &value, sizeof(value));
 }
 
+/* Of the address space's upper half, entry 256 of the top table: the page at ffff800000000000 is at 5000. */
+static void put_tables(uint8_t *memory)
+{
+	put64(memory, 0x1000 + 256 * 8, 0x2003);
+	put64(memory, 0x2000, 0x3003);
+	put64(memory, 0x3000, 0x4003);
+	put64(memory, 0x4000, 0x5003);
+}
+
 static void memory_is_what_the_cpu_sees(void **state)
 {
 	/* rip 0xffff800000000008, CR0.PG, CR3 0x1000 with flags, LMA. */
@@ -138,11 +147,7 @@ static void memory_is_what_the_cpu_sees(void **state)
 	size_t got;
 
 	(void)state;
-	/* Half of the address space from ffff800000000000 on: entry 256 of the top table. */
-	put64(memory, 0x1000 + 256 * 8, 0x2003);
-	put64(memory, 0x2000, 0x3003);
-	put64(memory, 0x3000, 0x4003);
-	put64(memory, 0x4000, 0x5003);
+	put_tables(memory);
 	memory[0x5008] = 0xf4;
 	assert_null(mem_open_buffer(memory, sizeof(memory), &range, 1, &params.mem));
 	start(&s, script, params);
@@ -178,10 +183,7 @@ static void memory_is_physical_on_request(void **state)
 	size_t got;
 
 	(void)state;
-	put64(memory, 0x1000 + 256 * 8, 0x2003);
-	put64(memory, 0x2000, 0x3003);
-	put64(memory, 0x3000, 0x4003);
-	put64(memory, 0x4000, 0x5003);
+	put_tables(memory);
 	memory[0x5000] = 0xf4;
 	memory[0x100] = 0x11;
 	assert_null(mem_open_buffer(memory, sizeof(memory), &range, 1, &params.mem));
