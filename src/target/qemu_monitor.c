@@ -11,6 +11,10 @@ struct err *qemu_monitor(struct target *t, uint32_t thread, const char *line, ta
 	(void)thread;
 	if (refusal)
 		return err_create(ERR_USAGE, "%s", refusal);
+	/* The stub would say nothing of it, and take the next question for the wish to stop. */
+	if (hmp_is_command(line, "cont") || hmp_is_command(line, "c"))
+		return err_create(ERR_USAGE, "QEMU's cont would have the guest run behind the debugger's back; use the "
+					     "debugger's own continue");
 	buf_puts(&request, "qRcmd,");
 	rsp_put_hex_text(&request, line + strspn(line, " "));
 	/* It may have changed registers, and which CPU is meant. */

@@ -281,6 +281,10 @@ static void the_monitor_is_asked_what_is_harmless(void **state)
 	assert_int_equal(err_code(e), ERR_USAGE);
 	assert_non_null(strstr(err_message(e), "'migrate' is not for the debug port"));
 	err_destroy(e);
+	e = target_monitor(s.t, 1, " cont", take, &text);
+	assert_int_equal(err_code(e), ERR_USAGE);
+	assert_non_null(strstr(err_message(e), "use the debugger's own continue"));
+	err_destroy(e);
 	finish(&s);
 }
 
