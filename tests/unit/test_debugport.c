@@ -408,7 +408,7 @@ static bool is_let_in(struct setup *s, const char *name, uid_t uid)
 {
 	struct process p;
 	bool child;
-	int stops = s->stops, status;
+	int stops = s->stops, status = -1;
 
 	assert_null(process_fork(true, &p, &child));
 	if (child) {
