@@ -111,18 +111,6 @@ static struct err *take_named_vmlinux(struct config *cfg, struct inspect *in)
 	return NULL;
 }
 
-struct err *inspect_open_vm(struct config *cfg, struct inspect *ret)
-{
-	struct inspect in = INSPECT_INIT;
-	struct err *e = open_vm(cfg, &in);
-
-	if (e)
-		inspect_deinit(&in);
-	else
-		*ret = in;
-	return e;
-}
-
 struct err *inspect_identify(struct config *cfg, struct inspect *in)
 {
 	TRY(take_named_vmlinux(cfg, in));
@@ -168,24 +156,40 @@ static bool is_said_here(struct config *cfg, enum option_id id)
 	return origin && streq(origin, "command line");
 }
 
-static struct err *open_all(struct config *cfg, struct inspect *in)
+static struct err *open_guest(struct config *cfg, struct inspect *in)
 {
 	const char *core = config_string(cfg, OPT_INSPECT_CORE);
 
 	if (core && is_said_here(cfg, OPT_INSPECT_CORE) && is_said_here(cfg, OPT_VM_NAME))
 		return err_create(ERR_USAGE, "--core names a core file, and --name a VM: which of them is meant?");
-	TRY(core ? open_core(core, in) : open_vm(cfg, in));
+	return core ? open_core(core, in) : open_vm(cfg, in);
+}
+
+static struct err *open_all(struct config *cfg, struct inspect *in)
+{
+	TRY(open_guest(cfg, in));
 	return inspect_identify(cfg, in);
 }
 
-struct err *inspect_open(struct config *cfg, struct inspect *ret)
+static struct err *open_by(struct err *(*open)(struct config *cfg, struct inspect *in), struct config *cfg,
+			   struct inspect *ret)
 {
 	struct inspect in = INSPECT_INIT;
-	struct err *e = open_all(cfg, &in);
+	struct err *e = open(cfg, &in);
 
 	if (e)
 		inspect_deinit(&in);
 	else
 		*ret = in;
 	return e;
+}
+
+struct err *inspect_open_guest(struct config *cfg, struct inspect *ret)
+{
+	return open_by(open_guest, cfg, ret);
+}
+
+struct err *inspect_open(struct config *cfg, struct inspect *ret)
+{
+	return open_by(open_all, cfg, ret);
 }

@@ -24,8 +24,8 @@ struct inspect {
 
 /* Opens what the options name, and finds the kernel there. With --stop the VM stands still until inspect_deinit(). */
 struct err *inspect_open(struct config *cfg, struct inspect *ret) err_must_check;
-/* Only the first half of that, for a VM: its memory, and what is known of its kernel without looking. */
-struct err *inspect_open_vm(struct config *cfg, struct inspect *ret) err_must_check;
+/* Only the first half of that: the memory, and what is known of its kernel without looking. */
+struct err *inspect_open_guest(struct config *cfg, struct inspect *ret) err_must_check;
 /* The second half. */
 struct err *inspect_identify(struct config *cfg, struct inspect *in) err_must_check;
 void inspect_deinit(struct inspect *in);
