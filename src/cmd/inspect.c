@@ -121,13 +121,6 @@ struct err *inspect_identify(struct config *cfg, struct inspect *in)
 	return inspect_find_kernel(in);
 }
 
-struct err *inspect_find_kernel(struct inspect *in)
-{
-	kernel_destroy(in->kernel);
-	in->kernel = NULL;
-	return kernel_open(in->mem, in->build_id, in->facts, &in->kernel);
-}
-
 struct err *inspect_open_code(const struct inspect *in, struct symbolizer **ret)
 {
 	_cleanup_(free) char *id = NULL;
@@ -148,19 +141,11 @@ struct err *inspect_open_code(const struct inspect *in, struct symbolizer **ret)
 	return symbolizer_create(in->vmlinux, kernel_slide(in->kernel), ret);
 }
 
-/* Not in a ktb.conf. */
-static bool is_said_here(struct config *cfg, enum option_id id)
-{
-	const char *origin = config_origin(cfg, id);
-
-	return origin && streq(origin, "command line");
-}
-
 static struct err *open_guest(struct config *cfg, struct inspect *in)
 {
 	const char *core = config_string(cfg, OPT_INSPECT_CORE);
 
-	if (core && is_said_here(cfg, OPT_INSPECT_CORE) && is_said_here(cfg, OPT_VM_NAME))
+	if (core && config_is_said(cfg, OPT_INSPECT_CORE) && config_is_said(cfg, OPT_VM_NAME))
 		return err_create(ERR_USAGE, "--core names a core file, and --name a VM: which of them is meant?");
 	return core ? open_core(core, in) : open_vm(cfg, in);
 }
