@@ -120,7 +120,7 @@ module
 expect_status 'no folder' 2
 module empty --name nonesuch
 expect_status 'a VM that is not there' 1
-expect_error 'said so' nonesuch
+expect_error 'said so' 'nonesuch|no VM runs'
 module nonesuch
 expect_error 'a folder that is not there' 'nonesuch: No such file'
 mkdir empty
