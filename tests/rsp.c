@@ -141,6 +141,13 @@ static const char *call(const char *payload)
 	return reply;
 }
 
+/* Once a client has said multiprocess+, QEMU's stub takes no D without a process any more. */
+static void detach(void)
+{
+	if (strcmp(call("D"), "OK") != 0)
+		call("D;1");
+}
+
 static int count_hits(const char *address)
 {
 	struct sigaction action = { .sa_handler = on_term };
@@ -171,7 +178,7 @@ static int count_hits(const char *address)
 		;
 	plant[0] = 'z';
 	call(plant);
-	call("D");
+	detach();
 	printf("%lu\n", hits);
 	return 0;
 }
@@ -222,7 +229,7 @@ static int read_memory(const char *address, const char *bytes, const char *times
 		}
 	}
 	printf("%.6f\n", (now() - began) / (double)n);
-	call("D");
+	detach();
 	return 0;
 }
 

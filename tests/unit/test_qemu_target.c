@@ -325,7 +325,9 @@ static void a_step_that_was_forestalled_is_taken_before_it_goes_on(void **state)
 		{ "vCont;s:2;c", "T05thread:01;" },
 		{ "g", REGISTERS_FLAT },
 		{ "vCont;s:2", "T05thread:02;" },
-		{ "D", "OK" },
+		/* As QEMU's stub does where a client before us had said multiprocess+. */
+		{ "D", "E22" },
+		{ "D;1", "OK" },
 		{ NULL, NULL },
 	};
 	struct target_event event;
