@@ -129,7 +129,8 @@ static struct err *find(struct mem *m, struct ranges *r, uint64_t *there)
 	if (!elf || elf_kind(elf) != ELF_K_ELF)
 		return pages_of(m->core, r, there);
 	TRY(segments_of(elf, r));
-	qsort(r->list, r->n, sizeof(*r->list), by_start);
+	if (r->n)
+		qsort(r->list, r->n, sizeof(*r->list), by_start);
 	join(r);
 	*there = sum(r);
 	return NULL;
