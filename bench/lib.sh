@@ -102,6 +102,20 @@ ratio()
 	}'
 }
 
+# paired TITLE TARGET: a row of the median of the ratios of each pair that alternate() kept, and between which two half of them
+# are. A target of - is none.
+paired()
+{
+	a=$(median "$scratch/a") b=$(median "$scratch/b")
+	paste "$scratch/a" "$scratch/b" | awk '{ print $1 / $2 }' | sort -n >"$scratch/ratios"
+	awk -v t="$1" -v a="$a" -v b="$b" -v target="$2" -v r="$(median "$scratch/ratios")" '
+		{ v[NR] = $1 }
+		END {
+			printf "%-58s %9.3f s %9.3f s %7.3f  <= %-5s %s (half of %d pairs: %.3f to %.3f)\n", t, a, b, r, target,
+				target == "-" ? "" : r <= target ? "met" : "MISSED", NR, v[int((NR + 3) / 4)], v[int((3 * NR + 3) / 4)]
+		}' "$scratch/ratios"
+}
+
 # wait_log TEXT [TIMES [NAME]]: until the guest has said it so often.
 wait_log()
 {

@@ -5,8 +5,8 @@
  *			a breakpoint there; at each hit the registers are read, the CPU is stepped and goes on; until SIGTERM, when
  *			the hits are printed
  *	  rsp PEER read ADDRESS BYTES TIMES
- *			reads memory in the largest pieces that the peer takes, and prints the seconds for one time
- *
+ *			reads memory in the largest pieces that the peer takes, as bytes if it has a packet for that, and prints
+ *			the seconds for one time
  *	  rsp PEER interrupt TIMES
  *			lets it run and interrupts it, so many times, and prints the seconds that the slowest stop took
  *	  rsp PEER stir SEED
@@ -34,7 +34,7 @@
 
 static int fd;
 static char reply[1 << 20], pending[1 << 20];
-static size_t pending_n;
+static size_t reply_n, pending_n;
 static volatile sig_atomic_t ended;
 
 static __attribute__((noreturn)) void die(const char *what)
@@ -75,6 +75,27 @@ static void put(const char *bytes, size_t n)
 		die("the peer is gone");
 }
 
+/* A packet's bytes, into reply, with a NUL behind: runs are written out. */
+static void expand(const char *from, const char *end)
+{
+	reply_n = 0;
+	while (from < end) {
+		const char *star = memchr(from, '*', (size_t)(end - from));
+		size_t n = (size_t)((star ? star : end) - from),
+		       more = star && star + 1 < end ? (size_t)(star[1] - 29) : 0;
+
+		if (reply_n + n + more >= sizeof(reply) || (more && !(reply_n + n)))
+			die("a packet is too long, or begins with a run");
+		memcpy(reply + reply_n, from, n);
+		reply_n += n;
+		if (more)
+			memset(reply + reply_n, reply[reply_n - 1], more);
+		reply_n += more;
+		from = star ? star + 2 : end;
+	}
+	reply[reply_n] = '\0';
+}
+
 /* The next packet, into reply; its length. False if a signal came first. */
 static bool get(void)
 {
@@ -86,8 +107,7 @@ static bool get(void)
 		if (end && (size_t)(end - pending) + 3 <= pending_n) {
 			size_t used = (size_t)(end - pending) + 3;
 
-			memcpy(reply, start + 1, (size_t)(end - start - 1));
-			reply[end - start - 1] = '\0';
+			expand(start + 1, end);
 			memmove(pending, pending + used, pending_n - used);
 			pending_n -= used;
 			return true;
@@ -122,6 +142,13 @@ static const char *call(const char *payload)
 	return reply;
 }
 
+/* Once a client has said multiprocess+, QEMU's stub takes no D without a process any more. */
+static void detach(void)
+{
+	if (strcmp(call("D"), "OK") != 0)
+		call("D;1");
+}
+
 static int count_hits(const char *address)
 {
 	struct sigaction action = { .sa_handler = on_term };
@@ -152,7 +179,7 @@ static int count_hits(const char *address)
 		;
 	plant[0] = 'z';
 	call(plant);
-	call("D");
+	detach();
 	printf("%lu\n", hits);
 	return 0;
 }
@@ -165,25 +192,45 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static int read_memory(const char *address, const char *bytes, const char *times, size_t packet_size)
+/* How many bytes a reply to x has. */
+static unsigned long binary_bytes(void)
+{
+	size_t n = 0;
+
+	if (!reply_n || *reply != 'b')
+		die("memory can't be read");
+	for (const char *c = reply + 1, *end = reply + reply_n, *next; c < end; c = next + 2, n++) {
+		next = memchr(c, '}', (size_t)(end - c));
+		if (!next)
+			return n + (unsigned long)(end - c);
+		n += (size_t)(next - c);
+	}
+	return n;
+}
+
+static int read_memory(const char *address, const char *bytes, const char *times, size_t packet_size, int binary)
 {
 	unsigned long start = strtoul(address, NULL, 16), size = strtoul(bytes, NULL, 16), n = strtoul(times, NULL, 10);
-	/* Two digits for each, and a frame. */
-	unsigned long piece = (packet_size - 8) / 2;
+	/* A frame; and two digits for each. */
+	unsigned long piece = (packet_size - 8) / (binary ? 1 : 2);
 	double began = now();
 
 	for (unsigned long i = 0; i < n; i++) {
-		for (unsigned long at = 0; at < size; at += piece) {
-			unsigned long len = size - at < piece ? size - at : piece;
+		for (unsigned long at = 0, len; at < size; at += len) {
 			char request[64];
 
-			snprintf(request, sizeof(request), "m%lx,%lx", start + at, len);
-			if (strlen(call(request)) != 2 * len)
+			len = size - at < piece ? size - at : piece;
+			snprintf(request, sizeof(request), "%c%lx,%lx", binary ? 'x' : 'm', start + at, len);
+			call(request);
+			/* What has to be escaped takes more room, so there may be less. */
+			if (binary)
+				len = binary_bytes();
+			if (!len || (!binary && reply_n != 2 * len))
 				die("memory can't be read");
 		}
 	}
 	printf("%.6f\n", (now() - began) / (double)n);
-	call("D");
+	detach();
 	return 0;
 }
 
@@ -380,12 +427,14 @@ int main(int argc, char **argv)
 {
 	unsigned long packet_size;
 	const char *size;
+	int binary;
 
 	if (argc < 4)
 		die("usage: see the source");
 	dial(argv[1]);
 	drop_what_comes_unasked();
 	size = strstr(call("qSupported"), "PacketSize=");
+	binary = strstr(reply, "binary-upload+") != NULL;
 	packet_size = size ? strtoul(size + strlen("PacketSize="), NULL, 16) : 400;
 	call("?");
 	/* QEMU's stub answers p only to those who have read which registers there are. */
@@ -393,7 +442,7 @@ int main(int argc, char **argv)
 	if (strcmp(argv[2], "hits") == 0)
 		return count_hits(argv[3]);
 	if (strcmp(argv[2], "read") == 0 && argc == 6)
-		return read_memory(argv[3], argv[4], argv[5], packet_size);
+		return read_memory(argv[3], argv[4], argv[5], packet_size, binary);
 	if (strcmp(argv[2], "interrupt") == 0)
 		return interrupt(argv[3]);
 	if (strcmp(argv[2], "stir") == 0)

@@ -102,7 +102,8 @@ static struct err *read_new(struct inspect *in, uint64_t *next, struct dmesg *re
 {
 	struct err *e = in->kernel ? dmesg_read(in->kernel, *next, true, ret) : NULL;
 
-	if (e || !in->kernel || ret->restarted) {
+	/* The last one's log stays in memory, if the next kernel goes elsewhere. */
+	if (e || !in->kernel || ret->restarted || (!ret->n && inspect_was_reset(in))) {
 		err_destroy(e);
 		dmesg_deinit(ret);
 		*next = 0;

@@ -4,34 +4,24 @@
  * SIGINT and the like are blocked meanwhile and looked at now and then: what is to be cleaned up is cleaned up as after any
  * error, and then the signal has its usual effect.
  *
- * An ELF core is written by ourselves (mem/vmcore.h), from the RAM that we may read, the kernel's page tables, and the
- * registers that QEMU says. A compressed one is QEMU's work; it comes through a pipe in the flattened form, and is put
- * together here.
+ * An ELF core is written by ourselves (dump_elf.c). A compressed one is QEMU's work; it comes through a pipe in the flattened
+ * form, and is put together here.
  */
-#include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "base/draft.h"
 #include "base/fs.h"
 #include "base/log.h"
-#include "base/progress.h"
 #include "base/rows.h"
-#include "cmd/inspect.h"
-#include "kernel/cpu.h"
-#include "kernel/task.h"
+#include "cmd/dump_private.h"
 #include "kernel/vmcoreinfo.h"
 #include "mem/flattened.h"
-#include "mem/vmcore.h"
 #include "supervisor/control.h"
-#include "vm/ram.h"
-#include "vm/registers.h"
 
 #define ASK_INTERVAL_NS (300 * NSEC_PER_MSEC)
-/* PID_MAX_LIMIT of the kernel. */
-#define PID_NONE (UINT32_C(1) << 22)
 
 /*
  * Of a kdump file: where struct new_utsname is in its header, and its size; where its second header, in the second block,
@@ -45,17 +35,6 @@ static const struct rows_column columns[] = {
 	{ "VCPUS", "vcpus", ROWS_NUMBER },    { NULL, "size", ROWS_NUMBER },
 	{ NULL, "vmcoreinfo", ROWS_TEXT },    { NULL, "build_id", ROWS_TEXT },
 	{ NULL, "kernel_offset", ROWS_TEXT }, { NULL, NULL, ROWS_TEXT },
-};
-
-struct dump {
-	const char *path;
-	bool replace;
-	struct inspect in;
-	struct draft file;
-	struct progress progress;
-	uint64_t asked_ns; /* when QEMU was last asked how far it is */
-	unsigned int vcpus;
-	bool vmcoreinfo;
 };
 
 #define DUMP_INIT                                                                                                      \
@@ -97,7 +76,7 @@ static void unblock(const sigset_t *before)
 }
 DEFINE_CLEANUP_STORAGE(const sigset_t, unblock);
 
-static struct err *check_signals(const struct dump *d)
+struct err *dump_check_signals(const struct dump *d)
 {
 	sigset_t pending;
 
@@ -125,127 +104,23 @@ static struct err *check_target(const struct dump *d)
 }
 
 /* What takes long, such as reading vmlinux for the first time, comes before the guest has to stand still. */
-static struct err *hold_guest(struct config *cfg, struct dump *d)
+static struct err *open_source(struct config *cfg, struct dump *d)
 {
-	struct err *e;
+	_cleanup_(err_destroy) struct err *e = NULL;
 
-	TRY(inspect_open_vm(cfg, &d->in));
+	TRY(inspect_open_guest(cfg, &d->in));
 	e = inspect_identify(cfg, &d->in);
 	if (e && config_string(cfg, OPT_GDB_VMLINUX))
-		return e;
-	TRY(err_wrap(control_hold(d->in.sock), "stop the VM for its dump"));
+		return steal(&e);
+	if (d->in.vm)
+		TRY(err_wrap(control_hold(d->in.sock), "stop the VM for its dump"));
 	/* It may have been booting when we looked. */
-	if (!e || d->in.facts[FACT_BUILD_ID].found) {
+	if (d->in.vm && (!e || d->in.facts[FACT_BUILD_ID].found)) {
 		err_destroy(e);
 		e = inspect_find_kernel(&d->in);
 	}
 	if (e)
 		log_warn("%s; the dump has physical addresses only", err_message(e));
-	err_ignore(e);
-	return NULL;
-}
-
-/* --- ELF --- */
-
-static struct err *read_registers(const struct dump *d, unsigned int cpu, struct vm_registers *ret)
-{
-	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
-
-	TRY(control_registers(d->in.sock, cpu, &text));
-	return vm_registers_parse(buf_str(&text), text.len, ret);
-}
-
-/*
- * What a vCPU's note has for a PID. Debuggers take it for that of the task that the registers belong to, and want each to be
- * there once. So a CPU that runs its idle task (PID 0), or one that isn't known, has a number that no task can have.
- */
-static uint32_t note_pid(const struct dump *d, uint32_t cpu)
-{
-	struct task t = { .pid = 0 };
-	uint64_t task;
-
-	if (d->in.kernel && cpu_current(d->in.kernel, cpu, &task))
-		task_read(d->in.kernel, task, &t);
-	return t.known & TASK_KNOWS_IDS && t.pid && t.pid < PID_NONE ? t.pid : PID_NONE + cpu;
-}
-
-/* A guest whose QEMU doesn't answer any more has its memory yet. */
-static void put_registers(struct dump *d, struct buf *notes)
-{
-	for (uint32_t cpu = 0; cpu < d->in.vm->cpus; cpu++) {
-		uint8_t note[VM_PRSTATUS_SIZE];
-		struct vm_registers r;
-		struct err *e = read_registers(d, cpu, &r);
-
-		if (e) {
-			log_warn("%s; the dump has the registers of %u vCPUs", err_message(e), d->vcpus);
-			err_destroy(e);
-			return;
-		}
-		vm_registers_prstatus(&r, note_pid(d, cpu), note);
-		vmcore_put_note("CORE", NT_PRSTATUS, note, sizeof(note), notes);
-		d->vcpus++;
-	}
-}
-
-static void put_vmcoreinfo(struct dump *d, struct buf *notes)
-{
-	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
-
-	d->vmcoreinfo = d->in.kernel && kernel_vmcoreinfo(d->in.kernel, &text);
-	if (d->vmcoreinfo)
-		vmcore_put_note("VMCOREINFO", 0, buf_str(&text), text.len, notes);
-	else if (d->in.kernel)
-		log_warn("the kernel has not described itself yet (VMCOREINFO), so crash and drgn can't read the dump");
-}
-
-static void plan(struct dump *d, uint64_t notes_size, struct vmcore_layout *ret)
-{
-	_cleanup_(mem_mappings_deinit) struct mem_mappings maps = { .list = NULL };
-	struct mem_range ranges[VM_RAM_RANGES_MAX];
-	struct vmcore_contents c = { .ranges = ranges, .notes_size = notes_size };
-
-	c.ranges_n = vm_ram_ranges(d->in.vm->memory, ranges);
-	if (d->in.kernel) {
-		bool has_direct = kernel_direct_map(d->in.kernel, &c.direct_map);
-
-		c.image = kernel_image_base(d->in.kernel);
-		mem_mappings_list(d->in.mem, c.direct_map, has_direct ? mem_end(d->in.mem) : 0, VMCORE_SEGMENTS_MAX,
-				  &maps);
-		c.maps = maps.list;
-		c.maps_n = maps.n;
-	}
-	vmcore_plan(&c, ret);
-	if (ret->left_out || (d->in.kernel && !maps.complete))
-		log_warn("the kernel has mapped its memory in more pieces than a core file can list; of the vmalloc "
-			 "space not everything is in the dump by its virtual address");
-}
-
-static struct err *on_copy(uint64_t done, uint64_t total, void *user)
-{
-	struct dump *d = user;
-
-	progress_update(&d->progress, "dump: %" PRIu64 " of %" PRIu64 " MB", done / MIB, total / MIB);
-	return check_signals(d);
-}
-
-static struct err *write_elf(struct dump *d)
-{
-	_cleanup_(vmcore_layout_deinit) struct vmcore_layout layout = { .segments = NULL };
-	_cleanup_(buf_deinit) struct buf notes = BUF_INIT, head = BUF_INIT;
-	uint64_t written;
-
-	put_registers(d, &notes);
-	put_vmcoreinfo(d, &notes);
-	plan(d, notes.len, &layout);
-	vmcore_put_headers(&layout, notes.len, &head);
-	buf_append(&head, buf_str(&notes), notes.len);
-	if (ftruncate(d->file.fd, (off_t)layout.end) < 0)
-		return err_os(errno, "make a file of %" PRIu64 " MB", layout.end / MIB);
-	TRY(write_all(d->file.fd, head.data, head.len));
-	TRY(vmcore_copy_memory(d->in.mem, d->file.fd, layout.data, on_copy, d, &written));
-	log_debug("%zu segments, %" PRIu64 " of %" PRIu64 " bytes of memory are not empty", layout.n, written,
-		  d->in.vm->memory);
 	return NULL;
 }
 
@@ -257,7 +132,7 @@ static struct err *on_wait(void *user)
 	uint64_t now = now_ns(), done, total;
 	bool active;
 
-	TRY(check_signals(d));
+	TRY(dump_check_signals(d));
 	if (now - d->asked_ns < ASK_INTERVAL_NS)
 		return NULL;
 	d->asked_ns = now;
@@ -303,26 +178,6 @@ static struct err *put_names(struct dump *d)
 	return NULL;
 }
 
-/* A note of n bytes at most: how long it is, and if it is a vCPU's, where its PID is. 0: there is none. Pure. */
-static size_t parse_note(const uint8_t *note, size_t n, size_t *ret_pid)
-{
-	Elf64_Nhdr head;
-	size_t name, data;
-
-	if (n < sizeof(head))
-		return 0;
-	memcpy(&head, note, sizeof(head));
-	name = ((size_t)head.n_namesz + 3) / 4 * 4;
-	data = ((size_t)head.n_descsz + 3) / 4 * 4;
-	if (name + data > n - sizeof(head))
-		return 0;
-	*ret_pid = head.n_type == NT_PRSTATUS && head.n_namesz == sizeof("CORE") && data >= VM_PRSTATUS_SIZE &&
-				   memcmp(note + sizeof(head), "CORE", sizeof("CORE")) == 0
-			   ? sizeof(head) + name + VM_PRSTATUS_PID
-			   : 0;
-	return sizeof(head) + name + data;
-}
-
 /* QEMU counts CPUs from 1, which drgn takes for the PIDs of init and kthreadd. */
 static struct err *put_pids(struct dump *d)
 {
@@ -339,8 +194,8 @@ static struct err *put_pids(struct dump *d)
 	notes = xmalloc((size_t)where.size);
 	if (pread(d->file.fd, notes, (size_t)where.size, (off_t)where.offset) != (ssize_t)where.size)
 		return NULL;
-	for (size_t at = 0, n; (n = parse_note(notes + at, (size_t)where.size - at, &pid_at)); at += n) {
-		uint32_t pid = note_pid(d, cpu);
+	for (size_t at = 0, n; (n = dump_parse_note(notes + at, (size_t)where.size - at, &pid_at)); at += n) {
+		uint32_t pid = dump_note_pid(d, cpu);
 
 		if (!pid_at)
 			continue;
@@ -378,6 +233,7 @@ static struct err *write_compressed(struct dump *d)
 	if (e)
 		return explain(d, e);
 	d->vcpus = d->in.vm->cpus;
+	d->memory = d->in.vm->memory;
 	TRY(put_names(d));
 	TRY(put_pids(d));
 	look_at_result(d);
@@ -420,7 +276,7 @@ static struct err *show(struct config *cfg, const struct dump *d, const struct s
 	rows_begin(rows);
 	rows_str(rows, d->path);
 	rows_str(rows, compressed ? "kdump-zlib" : "elf");
-	add_size(rows, d->in.vm->memory);
+	add_size(rows, d->memory);
 	add_size(rows, (uint64_t)st->st_blocks * 512);
 	rows_u64(rows, d->vcpus);
 	rows_u64(rows, (uint64_t)st->st_size);
@@ -439,12 +295,12 @@ static struct err *show(struct config *cfg, const struct dump *d, const struct s
 static struct err *write_dump(struct config *cfg, struct dump *d, bool compressed)
 {
 	TRY(draft_open(d->path, &d->file));
-	TRY(hold_guest(cfg, d));
-	TRY(err_wrap(compressed ? write_compressed(d) : write_elf(d), "write %s", d->path));
+	TRY(open_source(cfg, d));
+	TRY(err_wrap(compressed ? write_compressed(d) : dump_write_elf(d), "write %s", d->path));
 	closep(&d->in.sock);
 	d->in.sock = -1;
 	progress_clear(&d->progress);
-	TRY(check_signals(d));
+	TRY(dump_check_signals(d));
 	return draft_publish(&d->file, d->replace);
 }
 
@@ -458,10 +314,14 @@ static struct err *cmd_dump(struct config *cfg, const struct strv *positional, c
 	(void)rest;
 	(void)ret_status;
 	if (positional->n != 1)
-		return err_create(ERR_USAGE, "usage: ktb dump FILE");
+		return err_create(ERR_USAGE, "ktb dump needs one file to write to");
 	d.path = positional->v[0];
 	d.replace = config_bool(cfg, OPT_DUMP_FORCE);
 	progress_init(&d.progress);
+	if (compressed && config_string(cfg, OPT_INSPECT_CORE))
+		return err_create(ERR_USAGE,
+				  "--compress is done by a VM's QEMU: of a core file ktb makes an uncompressed one; "
+				  "makedumpfile -c compresses that");
 	TRY(check_target(&d));
 	TRY(write_dump(cfg, &d, compressed));
 	if (fstat(d.file.fd, &st) < 0)
@@ -479,8 +339,12 @@ const struct command command_dump = {
 	.description =
 		"The guest stands still meanwhile, and then goes on; one that is paused, has hung or panicked is left\n"
 		"so. Memory that was never used takes no room on the disk. Only you may read the file: it has in it\n"
-		"whatever was in the guest's memory. ktb ps, ktb bt and ktb dmesg read it with --core.",
+		"whatever was in the guest's memory. ktb ps, ktb bt and ktb dmesg read it with --core.\n"
+		"\n"
+		"With --core it is made of another core file: of a compressed one, or of one from QEMU or kdump that\n"
+		"has physical addresses only, one that GDB can open.",
 	.examples = "  ktb dump vm.core\n"
-		    "  ktb dump --compress vm.kdump   # smaller; for crash and drgn",
+		    "  ktb dump --compress vm.kdump   # smaller; for crash and drgn\n"
+		    "  ktb dump --core vm.kdump again.core   # and from that one for GDB",
 	.run = cmd_dump,
 };

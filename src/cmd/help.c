@@ -197,10 +197,6 @@ static void print_man_users(unsigned int commands)
 {
 	const char *separator = "Taken by: ";
 
-	if (!commands) {
-		fputs("On no command line.\n", stdout);
-		return;
-	}
 	if (commands == CMD_ALL) {
 		fputs("Taken by: all commands.\n", stdout);
 		return;
@@ -236,7 +232,7 @@ static void print_man_option(const struct option *o)
 	fputs("\n", stdout);
 	if (o->short_flag)
 		printf("*-%c*, ", o->short_flag);
-	printf("*%s%s*", o->commands ? "--" : "", flag);
+	printf("*--%s*", flag);
 	if (*o->arg) {
 		fputs(" _", stdout);
 		print_scdoc(o->arg);

@@ -111,18 +111,6 @@ static struct err *take_named_vmlinux(struct config *cfg, struct inspect *in)
 	return NULL;
 }
 
-struct err *inspect_open_vm(struct config *cfg, struct inspect *ret)
-{
-	struct inspect in = INSPECT_INIT;
-	struct err *e = open_vm(cfg, &in);
-
-	if (e)
-		inspect_deinit(&in);
-	else
-		*ret = in;
-	return e;
-}
-
 struct err *inspect_identify(struct config *cfg, struct inspect *in)
 {
 	TRY(take_named_vmlinux(cfg, in));
@@ -131,13 +119,6 @@ struct err *inspect_identify(struct config *cfg, struct inspect *in)
 				  in->vm ? "this VM" : config_string(cfg, OPT_INSPECT_CORE));
 	TRY(layout_load(in->build_id, in->vmlinux, kernel_questions, KERNEL_FACTS_N, in->facts));
 	return inspect_find_kernel(in);
-}
-
-struct err *inspect_find_kernel(struct inspect *in)
-{
-	kernel_destroy(in->kernel);
-	in->kernel = NULL;
-	return kernel_open(in->mem, in->build_id, in->facts, &in->kernel);
 }
 
 struct err *inspect_open_code(const struct inspect *in, struct symbolizer **ret)
@@ -160,32 +141,40 @@ struct err *inspect_open_code(const struct inspect *in, struct symbolizer **ret)
 	return symbolizer_create(in->vmlinux, kernel_slide(in->kernel), ret);
 }
 
-/* Not in a ktb.conf. */
-static bool is_said_here(struct config *cfg, enum option_id id)
+static struct err *open_guest(struct config *cfg, struct inspect *in)
 {
-	const char *origin = config_origin(cfg, id);
+	const char *core = config_string(cfg, OPT_INSPECT_CORE);
 
-	return origin && streq(origin, "command line");
+	if (core && config_is_said(cfg, OPT_INSPECT_CORE) && config_is_said(cfg, OPT_VM_NAME))
+		return err_create(ERR_USAGE, "--core names a core file, and --name a VM: which of them is meant?");
+	return core ? open_core(core, in) : open_vm(cfg, in);
 }
 
 static struct err *open_all(struct config *cfg, struct inspect *in)
 {
-	const char *core = config_string(cfg, OPT_INSPECT_CORE);
-
-	if (core && is_said_here(cfg, OPT_INSPECT_CORE) && is_said_here(cfg, OPT_VM_NAME))
-		return err_create(ERR_USAGE, "--core names a core file, and --name a VM: which of them is meant?");
-	TRY(core ? open_core(core, in) : open_vm(cfg, in));
+	TRY(open_guest(cfg, in));
 	return inspect_identify(cfg, in);
 }
 
-struct err *inspect_open(struct config *cfg, struct inspect *ret)
+static struct err *open_by(struct err *(*open)(struct config *cfg, struct inspect *in), struct config *cfg,
+			   struct inspect *ret)
 {
 	struct inspect in = INSPECT_INIT;
-	struct err *e = open_all(cfg, &in);
+	struct err *e = open(cfg, &in);
 
 	if (e)
 		inspect_deinit(&in);
 	else
 		*ret = in;
 	return e;
+}
+
+struct err *inspect_open_guest(struct config *cfg, struct inspect *ret)
+{
+	return open_by(open_guest, cfg, ret);
+}
+
+struct err *inspect_open(struct config *cfg, struct inspect *ret)
+{
+	return open_by(open_all, cfg, ret);
 }

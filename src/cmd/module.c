@@ -11,7 +11,7 @@
 #include "guest/transfer.h"
 #include "kbuild/module.h"
 
-/* The kernel that it is built against: the running VM's, or the one that the configuration asks for. */
+/* The kernel that it is built against: the VM's, or the one that the configuration asks for. */
 static struct err *use_vm(const struct vm_record *vm, struct module_params *p)
 {
 	_cleanup_(free) char *vmlinux = NULL, *build_id = NULL;
@@ -126,7 +126,8 @@ static struct err *cmd_module(struct config *cfg, const struct strv *positional,
 		return err_create(ERR_USAGE, "ktb module needs the folder of one module");
 	if (rest->n && !load)
 		return err_create(ERR_USAGE, "parameters for the module (%s) need --load", parameters);
-	if (load)
+	/* A ktb.conf that names a VM does so for whenever that runs. */
+	if (load || config_is_said(cfg, OPT_VM_NAME))
 		TRY(guest_find_vm(cfg, &vm));
 	TRY(build(cfg, positional->v[0], vm, &modules));
 	if (rest->n && modules.n > 1)
@@ -148,9 +149,12 @@ const struct command command_module = {
 		"paths. Nothing is written to the folder: make works on links to its files, in the cache. So what the\n"
 		"Makefile names outside of the folder it must name by an absolute path.\n"
 		"\n"
-		"With --load they are built against the kernel of the running VM, and inserted there, with the\n"
-		"parameters behind --; what the kernel says to it is shown.",
+		"They are built for the kernel that ktb build would build; with --name for the one that this VM runs.\n"
+		"With --load they are built for the running VM, too, and inserted there, with the parameters behind "
+		"--;\n"
+		"what the kernel says to it is shown.",
 	.examples = "  ktb module ./hello\n"
+		    "  ktb module ./hello --name vm\n"
 		    "  ktb module ./hello --load -- answer=42\n"
 		    "  ktb exec -- rmmod hello",
 	.takes_rest = true,

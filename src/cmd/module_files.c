@@ -161,11 +161,18 @@ struct err *module_files_open(const struct config *cfg, const struct inspect *in
 	_cleanup_(strv_deinit) struct strv named = STRV_INIT;
 	_cleanup_(free) char *of_core = in->vm ? NULL : release_of_core(in);
 	const char *folder = config_string(cfg, OPT_VM_MODULES);
+	const struct strv *more = config_list(cfg, OPT_GDB_MODULES);
 
 	if (folder && !is_directory(folder))
 		return err_create(ERR_NOT_FOUND, "--modules: there is no folder %s", folder);
 	if (folder)
 		strv_add(&named, folder);
+	for (size_t i = 0; i < more->n; i++) {
+		/* It may come to be later: what is in a ktb.conf is for all commands. */
+		if (!is_directory(more->v[i]))
+			log_warn("gdb.modules (--gdb-modules): there is no folder %s", more->v[i]);
+		strv_add(&named, more->v[i]);
+	}
 	*ret = module_files_search(&(struct module_folders){
 		.vm = in->vm,
 		.vmlinux = in->vmlinux,

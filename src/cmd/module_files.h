@@ -1,7 +1,8 @@
 /*
  * Which file on the host a loaded module came from. A kernel that was built here has its modules, with debug information, in
  * its build folder, and those out of the tree are in the cache; of another kernel's they are where --modules says, where
- * the VM got them from, or where its package puts them. Several files can have a module's name: the build ID decides.
+ * the VM got them from, or where its package puts them. The folders of gdb.modules are looked through in any case. Several
+ * files can have a module's name: the build ID decides.
  */
 #pragma once
 

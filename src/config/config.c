@@ -186,6 +186,11 @@ const char *config_origin(const struct config *c, enum option_id id)
 	return c->values[id].origin;
 }
 
+bool config_is_said(const struct config *c, enum option_id id)
+{
+	return c->values[id].origin && streq(c->values[id].origin, "command line");
+}
+
 const struct config_kconfig *config_kconfig(const struct config *c, size_t *ret_n)
 {
 	*ret_n = c->kconfig_n;

@@ -73,6 +73,8 @@ struct err *config_set(struct config *c, enum option_id id, const char *value) e
 
 /* Where the value comes from: "ktb.conf:12" with its path, "command line", or NULL for the default. */
 const char *config_origin(const struct config *c, enum option_id id);
+/* Whether it comes from the command line, and not from a ktb.conf, which is for all commands. */
+bool config_is_said(const struct config *c, enum option_id id);
 
 /* The [kconfig] lines in order; later ones override earlier ones of the same name. */
 const struct config_kconfig *config_kconfig(const struct config *c, size_t *ret_n);

@@ -76,12 +76,12 @@ enum option_id {
 
 struct option {
 	const char *section; /* "": on the command line only */
-	const char *name;    /* with _; on the command line - */
+	const char *name;    /* with _; see option_flag() */
 	char short_flag;     /* 0: none */
 	enum option_type type;
 	const char *def;
-	const char *arg;       /* what the value is called, or the words of a choice with | between them */
-	unsigned int commands; /* 0: in ktb.conf only */
+	const char *arg; /* what the value is called, or the words of a choice with | between them */
+	unsigned int commands;
 	const char *help;
 };
 
@@ -89,6 +89,9 @@ extern const struct option options[OPTIONS_N];
 
 bool option_is_list(enum option_type type);
 
-/* The flag without its two dashes, in a static-sized buffer of the caller. */
+/*
+ * The flag without its two dashes, in a static-sized buffer of the caller: the name with - for _, and the section in front
+ * where a command that takes it takes an earlier option of that name, too.
+ */
 #define OPTION_FLAG_MAX 32
 void option_flag(const struct option *o, char ret[OPTION_FLAG_MAX]);

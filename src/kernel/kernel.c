@@ -328,6 +328,13 @@ struct err *kernel_look(struct mem *m, const char *build_id, const struct layout
 	return NULL;
 }
 
+bool kernel_is_seen_by(const struct kernel *k, const struct mmu *tables)
+{
+	struct mmu_page page;
+
+	return mmu_translate(k->mem, tables, symbol(k, FACT_TEXT), &page) == MMU_OK && page.phys == k->phys;
+}
+
 void kernel_destroy(struct kernel *k)
 {
 	free(k);

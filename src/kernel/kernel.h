@@ -46,6 +46,12 @@ struct err *kernel_open(struct mem *m, const char *build_id, const struct layout
 struct err *kernel_look(struct mem *m, const char *build_id, const struct layout_answer *facts,
 			bool (*real)(const struct kernel *k, void *user), void *user, struct kernel **ret)
 	err_must_check;
+/*
+ * Whether these page tables, such as those that a CPU has, lead to this kernel's image where it says that it is. Those of a
+ * kernel that ran there before a reset don't.
+ */
+bool kernel_is_seen_by(const struct kernel *k, const struct mmu *tables);
+
 void kernel_destroy(struct kernel *k);
 DEFINE_CLEANUP(struct kernel *, kernel_destroy);
 

@@ -29,6 +29,8 @@ struct libkdumpfile {
 	__typeof__(kdump_set_attr) *set_attr;
 	__typeof__(kdump_read) *read;
 	__typeof__(kdump_vmcoreinfo_raw) *vmcoreinfo_raw;
+	__typeof__(kdump_bmp_find_set) *bmp_find_set;
+	__typeof__(kdump_bmp_find_clear) *bmp_find_clear;
 };
 
 struct page {
@@ -63,6 +65,8 @@ static struct err *load(struct libkdumpfile *lib)
 		{ "kdump_set_attr", &lib->set_attr },
 		{ "kdump_read", &lib->read },
 		{ "kdump_vmcoreinfo_raw", &lib->vmcoreinfo_raw },
+		{ "kdump_bmp_find_set", &lib->bmp_find_set },
+		{ "kdump_bmp_find_clear", &lib->bmp_find_clear },
 	};
 
 	if (!library)
@@ -251,4 +255,31 @@ bool core_registers(struct core *c, uint32_t cpu, struct cpu_registers *ret)
 	}
 	*ret = r;
 	return true;
+}
+
+int core_fd(const struct core *c)
+{
+	return c->fd;
+}
+
+const uint8_t *core_notes(const struct core *c, size_t *ret_size)
+{
+	*ret_size = c->notes_size;
+	return c->notes;
+}
+
+bool core_next_pages(const struct core *c, uint64_t *start, uint64_t *end)
+{
+	kdump_attr_t attr = { .type = KDUMP_BITMAP };
+	kdump_addr_t first = *start, last;
+
+	if (c->lib.get_attr(c->ctx, KDUMP_ATTR_FILE_PAGEMAP, &attr) != KDUMP_OK || attr.type != KDUMP_BITMAP ||
+	    c->lib.bmp_find_set(attr.val.bitmap, &first) != KDUMP_OK)
+		return false;
+	last = first;
+	if (c->lib.bmp_find_clear(attr.val.bitmap, &last) != KDUMP_OK)
+		last = c->end / PAGE_BYTES;
+	*start = first;
+	*end = last;
+	return first < last;
 }

@@ -5,6 +5,9 @@
 
 enum { PAGE_BYTES = 4096, ENTRIES = PAGE_BYTES / 8, LIST_FIRST = 256 };
 
+/* A core file may say anything. */
+#define END_MAX (UINT64_C(1) << 44)
+
 struct walk {
 	struct mem *m;
 	uint8_t *seen; /* a bit for each page of memory: a table that was looked at */
@@ -49,6 +52,8 @@ static void add_page(struct walk *w, const struct mmu_page *page, uint64_t virt)
 
 	if (virt - w->skip < w->skip_size)
 		return;
+	if (m->core && page->phys < mem_end(m))
+		add(w, virt, page->phys, MIN(page->left, mem_end(m) - page->phys));
 	for (size_t i = m->ranges_n; i-- > 0;) {
 		const struct mem_range *r = &m->ranges[i];
 		uint64_t start = MAX(page->phys, r->start), end = MIN(page->phys + page->left, r->start + r->size);
@@ -106,6 +111,10 @@ void mem_mappings_list(struct mem *m, uint64_t skip, uint64_t skip_size, size_t 
 	*ret = (struct mem_mappings){ .complete = true };
 	if (levels != 4 && levels != 5)
 		return;
+	if (mem_end(m) > END_MAX) {
+		ret->complete = false;
+		return;
+	}
 	w.seen = xcalloc(mem_end(m) / PAGE_BYTES / 8 + 1, 1);
 	/* The upper half of the table; the address of its whole, as if it were all upper. */
 	lowest = (uint64_t)0 - ((uint64_t)ENTRIES << mmu_shift(levels));

@@ -22,8 +22,8 @@ void mem_mappings_deinit(struct mem_mappings *ms);
 DEFINE_CLEANUP_STORAGE(struct mem_mappings, mem_mappings_deinit);
 
 /*
- * Walks through the page tables of m (mem_set_mmu()), which is RAM and no core, and lists at most max mappings of the upper
- * half. Only what leads to RAM counts, and what is mapped from skip on, for skip_size bytes, is left out: the direct map,
+ * Walks through the page tables of m (mem_set_mmu()), and lists at most max mappings of the upper half. Only what leads to
+ * RAM counts (of a core: what is below its end), and what is mapped from skip on, for skip_size bytes, is left out: the direct map,
  * which is known without a list.
  *
  * A hostile guest's tables may lead in circles. Each table is looked at once, at the first address that leads to it, so the

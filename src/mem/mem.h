@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/registers.h"
 #include "mem/mmu_x86_64.h"
@@ -60,6 +61,16 @@ const char *mem_core_vmcoreinfo(struct mem *m);
  * there are no more.
  */
 bool mem_core_registers(struct mem *m, uint32_t cpu, struct cpu_registers *ret);
+
+/*
+ * Which physical memory a core has, sorted and on borders of pages; offsets count what is there. Where it is in too many pieces
+ * some are joined over what is between them: *ret_joined is how much that is, in bytes. The caller frees *ret. ERR_BAD_DATA if
+ * there is none, ERR_UNSUPPORTED if it lies where no machine has any.
+ */
+struct err *mem_core_ranges(struct mem *m, struct mem_range **ret, size_t *ret_n, uint64_t *ret_joined) err_must_check;
+enum { MEM_CORE_RANGES_MAX = 8192 };
+/* Appends its notes as they are in the file (mem/notes.h); nothing if it has none. */
+void mem_core_notes(struct mem *m, struct buf *ret);
 
 /* Copies physical memory. ERR_FAULT if there is none at any of the addresses. */
 struct err *mem_read_phys(struct mem *m, uint64_t address, void *ret, size_t len) err_must_check;

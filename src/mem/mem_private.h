@@ -28,6 +28,15 @@ bool core_read(struct core *c, uint64_t address, void *ret, size_t len) err_must
 uint64_t core_end(const struct core *c);
 const char *core_vmcoreinfo(struct core *c);
 bool core_registers(struct core *c, uint32_t cpu, struct cpu_registers *ret);
+/* The file, put in order if it was flattened; the core's. */
+int core_fd(const struct core *c);
+/* The notes that libkdumpfile doesn't read. NULL: there are none. */
+const uint8_t *core_notes(const struct core *c, size_t *ret_size);
+/*
+ * The next pages that a file which is not ELF has, from page *start on: [*start, *end). False: there are no more, or it doesn't
+ * say.
+ */
+bool core_next_pages(const struct core *c, uint64_t *start, uint64_t *end);
 
 /* An aligned value of physical memory, in one access. False if there is no memory. */
 bool mem_load_u64(struct mem *m, uint64_t address, uint64_t *ret) err_must_check;

@@ -16,15 +16,20 @@ static uint64_t align_up(uint64_t value, uint64_t to)
 
 /* --- The layout --- */
 
-static const struct mem_range *range_of(const struct vmcore_contents *c, const struct mem_mapping *map)
+/* The last range that something at or above phys may be in. */
+static size_t range_before(const struct vmcore_contents *c, uint64_t phys)
 {
-	for (size_t i = 0; i < c->ranges_n; i++) {
-		const struct mem_range *r = &c->ranges[i];
+	size_t low = 0, high = c->ranges_n;
 
-		if (map->phys - r->start < r->size && map->size <= r->size - (map->phys - r->start))
-			return r;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (c->ranges[middle].start < phys)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	return NULL;
+	return low;
 }
 
 static uint64_t backing_end(const struct vmcore_contents *c)
@@ -37,22 +42,37 @@ static uint64_t backing_end(const struct vmcore_contents *c)
 }
 
 /* Readers such as crash take the place of the image's segment for that of the kernel; of the rest they want to know none. */
-static void add_map(const struct vmcore_contents *c, const struct mem_mapping *map, struct vmcore_layout *l)
+static void add_piece(const struct vmcore_contents *c, const struct mem_range *r, const struct mem_mapping *piece,
+		      struct vmcore_layout *l)
 {
-	const struct mem_range *r = range_of(c, map);
-
-	if (!r || !map->size)
-		return;
 	if (l->n == VMCORE_SEGMENTS_MAX) {
 		l->left_out++;
 		return;
 	}
 	l->segments[l->n++] = (struct vmcore_segment){
-		.virt = map->virt,
-		.phys = map->virt - map->phys == c->image ? map->phys : VMCORE_NO_PHYS,
-		.offset = r->offset + (map->phys - r->start),
-		.size = map->size,
+		.virt = piece->virt,
+		.phys = piece->virt - piece->phys == c->image ? piece->phys : VMCORE_NO_PHYS,
+		.offset = r->offset + (piece->phys - r->start),
+		.size = piece->size,
 	};
+}
+
+/* What of it is in the RAM. */
+static void add_map(const struct vmcore_contents *c, const struct mem_mapping *map, struct vmcore_layout *l)
+{
+	uint64_t end = map->phys + map->size;
+
+	if (end <= map->phys)
+		return;
+	/* What the list of segments has is turned round in the end: so the highest piece comes first. */
+	for (size_t i = range_before(c, end); i-- > 0;) {
+		const struct mem_range *r = &c->ranges[i];
+		uint64_t from = MAX(map->phys, r->start), to = MIN(end, r->start + r->size);
+
+		if (r->start + r->size <= map->phys)
+			break;
+		add_piece(c, r, &(struct mem_mapping){ map->virt + (from - map->phys), from, to - from }, l);
+	}
 }
 
 static void reverse(struct vmcore_segment *s, size_t n)
@@ -69,7 +89,7 @@ void vmcore_plan(const struct vmcore_contents *c, struct vmcore_layout *ret)
 {
 	struct vmcore_layout l = { .n = 0 };
 
-	l.segments = xcalloc(c->ranges_n + MIN(c->maps_n, (size_t)VMCORE_SEGMENTS_MAX), sizeof(*l.segments));
+	l.segments = xcalloc(VMCORE_SEGMENTS_MAX, sizeof(*l.segments));
 	for (size_t i = 0; i < c->ranges_n; i++) {
 		const struct mem_range *r = &c->ranges[i];
 
@@ -234,5 +254,39 @@ struct err *vmcore_copy_memory(struct mem *m, int fd, uint64_t at, vmcore_progre
 		}
 	}
 	*ret_written = written;
+	return NULL;
+}
+
+/* A page that can't be read is one without content. */
+static void read_page(struct mem *m, uint64_t address, uint8_t *ret, uint64_t *missing)
+{
+	struct err *e = mem_read_phys(m, address, ret, PAGE_BYTES);
+
+	if (!e)
+		return;
+	err_destroy(e);
+	memset(ret, 0, PAGE_BYTES);
+	*missing += PAGE_BYTES;
+}
+
+struct err *vmcore_copy_core(struct mem *m, const struct mem_range *ranges, size_t n, int fd, uint64_t at,
+			     vmcore_progress progress, void *user, uint64_t *ret_missing)
+{
+	_cleanup_(free) uint8_t *buffer = xmalloc(COPY_BYTES);
+	uint64_t total = n ? ranges[n - 1].offset + ranges[n - 1].size : 0, missing = 0, written = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct mem_range *r = &ranges[i];
+
+		for (uint64_t done = 0; done < r->size; done += COPY_BYTES) {
+			size_t len = (size_t)MIN(r->size - done, (uint64_t)COPY_BYTES);
+
+			for (size_t page = 0; page < len; page += PAGE_BYTES)
+				read_page(m, r->start + done + page, buffer + page, &missing);
+			TRY(write_pages(fd, buffer, len, at + r->offset + done, &written));
+			TRY(progress(r->offset + done + len, total, user));
+		}
+	}
+	*ret_missing = missing;
 	return NULL;
 }

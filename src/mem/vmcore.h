@@ -22,7 +22,7 @@ enum { VMCORE_SEGMENTS_MAX = 32768 };
 /* What is to be in a core. */
 struct vmcore_contents {
 	const struct mem_range *ranges; /* RAM, sorted, all of it on borders of pages */
-	size_t ranges_n;
+	size_t ranges_n;                /* at most VMCORE_SEGMENTS_MAX */
 	uint64_t direct_map;            /* virtual address of the physical address 0 */
 	uint64_t image;                 /* the same for the kernel's image: mappings at this distance are it */
 	const struct mem_mapping *maps; /* all else, from the highest address down */
@@ -46,7 +46,7 @@ struct vmcore_layout {
 	uint64_t end;    /* the size of the core file */
 };
 
-/* Decides what lies where. Pure. Mappings that are not in the RAM are left out. */
+/* Decides what lies where. Pure. What of the mappings is not in the RAM is left out. */
 void vmcore_plan(const struct vmcore_contents *c, struct vmcore_layout *ret);
 void vmcore_layout_deinit(struct vmcore_layout *l);
 DEFINE_CLEANUP_STORAGE(struct vmcore_layout, vmcore_layout_deinit);
@@ -65,3 +65,10 @@ typedef struct err *(*vmcore_progress)(uint64_t done, uint64_t total, void *user
  */
 struct err *vmcore_copy_memory(struct mem *m, int fd, uint64_t at, vmcore_progress progress, void *user,
 			       uint64_t *ret_written) err_must_check;
+
+/*
+ * The same of a core's ranges (mem_core_ranges()). Pages that can't be read become holes; *ret_missing is how many bytes that
+ * are.
+ */
+struct err *vmcore_copy_core(struct mem *m, const struct mem_range *ranges, size_t n, int fd, uint64_t at,
+			     vmcore_progress progress, void *user, uint64_t *ret_missing) err_must_check;

@@ -19,6 +19,12 @@
 
 enum { READ_SIZE = 65536, LAST_READS_MAX = 1024 };
 
+/*
+ * GDB takes each character of a reply by itself, 20 ns for each; so of memory with many zeros it reads several times as much
+ * in a second if it gets runs. Short replies stay as they are: they are what people read in a log.
+ */
+enum { RUN_LENGTHS_FROM = 1024 };
+
 struct item {
 	struct item *next;
 	enum rsp_event event; /* RSP_PACKET or RSP_INTERRUPT */
@@ -178,7 +184,8 @@ static void transmit(struct rsp_conn *c)
 	if (item->event == RSP_INTERRUPT)
 		buf_putc(&c->out, '\003');
 	else
-		rsp_encode(&c->out, item->payload.data, item->payload.len);
+		rsp_encode(&c->out, item->payload.data, item->payload.len,
+			   c->role == RSP_SERVER && item->payload.len >= RUN_LENGTHS_FROM);
 }
 
 static void stop_acks(struct rsp_conn *c)

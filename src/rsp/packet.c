@@ -65,7 +65,62 @@ static unsigned char sum_of(const char *bytes, size_t len)
 
 /* --- Encoding --- */
 
-void rsp_encode(struct buf *out, const void *payload, size_t len)
+/*
+ * Looking at every eighth byte finds all runs that are worth it, and costs little where there are none, as in code. A part of a
+ * run has three characters.
+ */
+enum { RUN_STEP = 8, RUN_MAX = RUN_LAST - RUN_BASE + 1, RUN_PART = 3 };
+
+static bool is_run(const char bytes[RUN_STEP])
+{
+	uint64_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return word == (unsigned char)bytes[0] * UINT64_C(0x0101010101010101);
+}
+
+/* A run of n bytes like c. Some lengths would be written as characters that mean something else. */
+static void put_run(struct buf *out, char c, size_t n)
+{
+	while (n > RUN_PART) {
+		size_t part = MIN(n, (size_t)RUN_MAX);
+
+		while (strchr("#$+-", (int)(RUN_BASE + part - 1)))
+			part--;
+		buf_putc(out, c);
+		buf_putc(out, '*');
+		buf_putc(out, (char)(RUN_BASE + part - 1));
+		n -= part;
+	}
+	while (n--)
+		buf_putc(out, c);
+}
+
+/* Bytes that need no escape. */
+static void put_ordinary(struct buf *out, const char *bytes, size_t len)
+{
+	size_t done = 0;
+
+	for (size_t i = 0; i < len && len - i >= RUN_STEP; i += RUN_STEP) {
+		size_t begin = i, end = i + RUN_STEP;
+
+		if (!is_run(bytes + i))
+			continue;
+		while (begin > done && bytes[begin - 1] == bytes[i])
+			begin--;
+		while (len - end >= RUN_STEP && is_run(bytes + end) && bytes[end] == bytes[i])
+			end += RUN_STEP;
+		while (end < len && bytes[end] == bytes[i])
+			end++;
+		buf_append(out, bytes + done, begin - done);
+		put_run(out, bytes[i], end - begin);
+		done = end;
+		i = end - RUN_STEP;
+	}
+	buf_append(out, bytes + done, len - done);
+}
+
+void rsp_encode(struct buf *out, const void *payload, size_t len, bool run_lengths)
 {
 	const char *bytes = payload;
 	size_t start;
@@ -77,7 +132,10 @@ void rsp_encode(struct buf *out, const void *payload, size_t len)
 	while (len) {
 		size_t n = count_below(RUN_LENGTH, bytes, len);
 
-		buf_append(out, bytes, n);
+		if (run_lengths)
+			put_ordinary(out, bytes, n);
+		else
+			buf_append(out, bytes, n);
 		bytes += n;
 		len -= n;
 		if (len) {

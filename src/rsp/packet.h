@@ -15,8 +15,8 @@
 
 #include "base/buf.h"
 
-/* Appends a payload as a packet: $...#xx, with $ # } * escaped, and without run lengths. */
-void rsp_encode(struct buf *out, const void *payload, size_t len);
+/* Appends a payload as a packet: $...#xx, with $ # } * escaped. Only replies may have run lengths. */
+void rsp_encode(struct buf *out, const void *payload, size_t len, bool run_lengths);
 
 /* What a byte of a payload costs on the wire. */
 static inline size_t rsp_encoded_size(char c)

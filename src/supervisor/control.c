@@ -138,6 +138,8 @@ static char *format_answer(const struct err *e, const struct control_answer *a)
 		json_object_object_add(object, "status", json_object_new_string(a->status));
 	if (!e && a->status)
 		json_object_object_add(object, "up", json_object_new_boolean(a->up));
+	if (!e && a->status)
+		json_object_object_add(object, "resets", json_object_new_uint64(a->resets));
 	if (!e && a->status && a->own_init)
 		json_object_object_add(object, "own_init", json_object_new_boolean(true));
 	if (!e && a->size)
@@ -352,7 +354,12 @@ struct err *control_guest_status(int sock, char **ret, struct control_guest *ret
 	TRY(call(sock, "{\"op\":\"status\"}\n", &answer, NULL));
 	status = json_object_object_get_ex(answer, "status", &value) ? json_object_get_string(value) : NULL;
 	*ret = xstrdup(status ? status : "unknown");
-	*ret_guest = (struct control_guest){ is_true(answer, "up"), is_true(answer, "own_init") };
+	*ret_guest = (struct control_guest){
+		.up = is_true(answer, "up"),
+		.own_init = is_true(answer, "own_init"),
+		.resets = json_object_object_get_ex(answer, "resets", &value) ? json_object_get_uint64(value)
+									      : UINT64_MAX,
+	};
 	json_object_put(answer);
 	return NULL;
 }

@@ -1,8 +1,9 @@
 /*
  * The control socket: how other ktb processes reach a running VM. One JSON object a line, one answer for each:
  *
- *	{"op":"status"}                     {"ok":true,"status":"running","up":true}, up: init is there; and
- *	                                    "own_init":true if the guest is to have another
+ *	{"op":"status"}                     {"ok":true,"status":"running","up":true,"resets":0}, up: init is there;
+ *	                                    resets: how often the machine was reset; and "own_init":true if the guest
+ *	                                    is to have another
  *	{"op":"stop","force":false}         {"ok":true}, and the connection closes when the VM is gone
  *	{"op":"resize","rows":24,"cols":80} {"ok":true}
  *	{"op":"ram"}                        {"ok":true,"size":2147483648}, with a read-only descriptor of the RAM attached
@@ -55,6 +56,7 @@ struct control_answer {
 	const char *status; /* NULL: none */
 	bool up;            /* with a status: the guest's init is there */
 	bool own_init;      /* with a status: the guest is to have another init than ktb's */
+	uint64_t resets;    /* with a status */
 	uint64_t size;
 	int fd; /* sent along and then closed; -1: none */
 };
@@ -79,10 +81,12 @@ DEFINE_CLEANUP(struct control *, control_destroy);
 
 /* What the VM does: "running", "paused", "debug", "panicked", "shutdown", ... The caller frees it. */
 struct err *control_status(int sock, char **ret) err_must_check;
-/* The same, and what is known of the guest's init. */
+/* The same, and what is known of the guest. */
 struct control_guest {
-	bool up;       /* ktb's is there */
+	bool up;       /* ktb's init is there */
 	bool own_init; /* it is to be another one */
+	uint64_t
+		resets; /* so often the machine was reset; UINT64_MAX: the supervisor is an older one and doesn't say */
 };
 struct err *control_guest_status(int sock, char **ret, struct control_guest *ret_guest) err_must_check;
 /* A connection to the guest's agent, which may be a while in coming. The caller closes it. */

@@ -142,6 +142,7 @@ static void reset_vm(struct supervisor *s)
 	if (s->resetting)
 		return;
 	s->resetting = true;
+	s->resets++;
 	s->panicked = false;
 	s->init_up = false;
 	memset(&s->panic, 0, sizeof(s->panic));

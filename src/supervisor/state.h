@@ -59,6 +59,7 @@ struct supervisor {
 	bool dumping;         /* QEMU dumps the guest's memory, and doesn't let it go on meanwhile */
 	char *dump_error;     /* what the last dump failed at; NULL: nothing */
 	unsigned int early_resets;
+	uint64_t resets;     /* all of them */
 	uint16_t rows, cols; /* 0: not known */
 	struct panic_watch panic;
 	const char *status; /* as control answers it */

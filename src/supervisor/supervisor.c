@@ -103,6 +103,7 @@ static struct err *on_request(const struct control_request *request, struct cont
 		answer->status = s->resetting ? "running" : s->status;
 		answer->up = s->init_up;
 		answer->own_init = s->params->own_init;
+		answer->resets = s->resets;
 		return NULL;
 	case CONTROL_STOP:
 		if (request->force)

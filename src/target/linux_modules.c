@@ -110,7 +110,7 @@ static void find_file(struct linux_target *l, struct known *k, const struct modu
 		linux_modules_note(
 			l->modules,
 			"module %s has no symbols here: its file was not found; name the folder that it is in by "
-			"gdb.modules",
+			"gdb.modules in ktb.conf, or start the VM with --gdb-modules",
 			m->name);
 	else if (stale)
 		linux_modules_note(

@@ -271,9 +271,15 @@ static struct err *query(struct target *t, const char *packet, size_t len, struc
 static struct err *detach(struct target *t)
 {
 	_cleanup_(buf_deinit) struct buf reply = BUF_INIT;
+	struct err *e;
 
 	TRY(qemu_take_steps(qemu_target(t), NULL));
-	return qemu_ask(qemu_target(t), ERR_BAD_DATA, &reply, "D");
+	e = qemu_ask(qemu_target(t), ERR_BAD_DATA, &reply, "D");
+	if (!e || err_code(e) != ERR_BAD_DATA)
+		return e;
+	/* Once a client has said multiprocess+, QEMU's stub wants to hear of whom, from all that come after it. */
+	err_destroy(e);
+	return qemu_ask(qemu_target(t), ERR_BAD_DATA, &reply, "D;1");
 }
 
 /* The stub keeps breakpoints when it is hung up on; what it is asked first in a session has it drop them all. */

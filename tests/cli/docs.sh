@@ -557,6 +557,12 @@ example()
 		expect_equal "example: $command goes on" "$status" 124
 		expect_match 'and has shown what was there' 'Linux version'
 		;;
+	'ktb dump --core vm.kdump'*)
+		need_vm vm
+		[ -e vm.kdump ] || "$KTB" dump -q --compress vm.kdump >/dev/null
+		rm -f again.core
+		plain "$command"
+		;;
 	'ktb dump'*)
 		rm -f vm.core vm.kdump
 		need_vm vm

@@ -21,13 +21,13 @@ static void check(bool holds)
 		abort();
 }
 
-static void check_encoding(const struct buf *payload)
+static void check_encoding(const struct buf *payload, bool run_lengths)
 {
 	_cleanup_(rsp_decoder_deinit) struct rsp_decoder d = RSP_DECODER_INIT(MAX_PAYLOAD);
 	_cleanup_(buf_deinit) struct buf packet = BUF_INIT;
 	enum rsp_event event;
 
-	rsp_encode(&packet, buf_str(payload), payload->len);
+	rsp_encode(&packet, buf_str(payload), payload->len, run_lengths);
 	d.run_lengths = true;
 	check(rsp_decode(&d, packet.data, packet.len, &event) == packet.len && event == RSP_PACKET);
 	check(d.payload.len == payload->len && memcmp(buf_str(&d.payload), buf_str(payload), payload->len) == 0);
@@ -80,7 +80,8 @@ static void check_payload(const struct buf *payload)
 	unsigned char bytes[4];
 
 	check(payload->len <= MAX_PAYLOAD);
-	check_encoding(payload);
+	check_encoding(payload, false);
+	check_encoding(payload, true);
 	while (rsp_read_field(&whole, ';', &field)) {
 		struct rsp_reader thread = field, hex = field, number = field, range = field, some = field;
 

@@ -24,7 +24,7 @@ static void check(const struct vmcore_contents *c)
 	vmcore_plan(c, &l);
 	vmcore_put_headers(&l, c->notes_size, &head);
 	if (head.len != l.notes || l.notes + c->notes_size > l.data || l.data % PAGE ||
-	    l.end != l.data + PAGES * PAGE || l.n + l.left_out > c->ranges_n + c->maps_n)
+	    l.end != l.data + PAGES * PAGE || l.n + l.left_out > c->ranges_n + c->maps_n * c->ranges_n)
 		abort();
 	for (size_t i = 0; i < l.n; i++) {
 		const struct vmcore_segment *s = &l.segments[i];

@@ -136,7 +136,7 @@ gcc -O1 -o "$tmp/segments" "$root/tests/integration/segments.c" $(pkg-config --c
 
 # --- Guests -------------------------------------------------------------------------------------------------------
 
-detach new --port off --memory 512M
+detach new --port off --memory 512M --qemu-arg=-qmp --qemu-arg="unix:$run/qmp,server=on,wait=off"
 detach big --port off --memory 5G --kaslr
 [ -n "$old_source" ] && detach old --port off --memory 512M --kaslr --source "$old_source"
 [ -n "$old_source" ] || skip 'a kernel 6.1' 'linux-source-6.1 is not installed'
@@ -176,6 +176,65 @@ if [ -n "$old_source" ]; then
 	by_crash old compressed
 	by_drgn old compressed
 fi
+
+# --- One made of another ------------------------------------------------------------------------------------------
+
+# qmp COMMAND EVENT: what QEMU is told, and what it says when that is done.
+qmp()
+{
+	printf '%s\n' '{"execute":"qmp_capabilities"}' "$1" >"$tmp/qmp.in"
+	(cat "$tmp/qmp.in"; sleep 100) | timeout 100 socat - "UNIX-CONNECT:$run/qmp" >"$tmp/qmp.out" &
+	expect "QEMU: $2" wait_for 100 grep -q "$2" "$tmp/qmp.out"
+	kill "$!" 2>/dev/null
+}
+
+# It stands still, so all of them are of the same moment.
+compressed=$tmp/compressed direct=$tmp/direct
+qmp '{"execute":"stop"}' STOP
+dump new --compress
+mv "$core" "$compressed"
+dump new
+mv "$core" "$direct"
+qmp '{"execute":"dump-guest-memory","arguments":{"paging":false,"protocol":"file:'"$tmp/qemus"'"}}' DUMP_COMPLETED
+qmp '{"execute":"cont"}' RESUME
+
+run "$KTB" dump --core "$direct" --json "$core"
+expect_status 'of one from ktb dump: status 0' 0
+expect 'it is the same, byte for byte' cmp "$direct" "$core"
+for from in "$compressed" "$tmp/qemus"; do
+	kind=${from##*/}
+	run "$KTB" dump --core "$from" --json --force "$core"
+	expect_status "of QEMU's ($kind): status 0" 0
+	slide=$(printf '%s' "$stdout" | jq -r '.[0].kernel_offset')
+	expect_equal "$kind: what is said of it" "$(printf '%s' "$stdout" | jq -c '.[0] | [.format, .vcpus, .vmcoreinfo, .kernel_offset]')" '["elf",2,true,"0x0"]'
+	expect_equal "$kind: only its owner may read it" "$(stat -c %a "$core")" 600
+	tasks_of_core "$direct" >"$tmp/live"
+	tasks_of_core "$core" | diff - "$tmp/live" >"$tmp/diff" && [ -s "$tmp/live" ] || echo 'none, or others' >>"$tmp/diff"
+	expect_equal "$kind: it has the tasks of the direct one" "$(cat "$tmp/diff" "$tmp/ps.err")" ''
+	tasks_of_core "$core" >"$tmp/ours"
+	by_gdb new
+	"$KTB" bt --cpu --json --core "$core" >"$tmp/bt.there"
+	"$KTB" bt --cpu --json --core "$direct" | diff - "$tmp/bt.there" >"$tmp/diff"
+	expect_equal "$kind: it has the CPUs' stacks of the direct one" "$(cat "$tmp/diff")" ''
+	readelf -lW "$direct" | awk '$1 == "LOAD" { print $3, $4, $5 }' | sort >"$tmp/live"
+	readelf -lW "$core" | awk '$1 == "LOAD" { print $3, $4, $5 }' | sort | comm -13 - "$tmp/live" >"$tmp/diff"
+	expect_equal "$kind: and all its virtual addresses" "$(cat "$tmp/diff")" ''
+	by_libaddrxlat "$kind"
+done
+run "$KTB" dump --core "$direct" --compress "$core"
+expect_status 'a compressed one of a core: status 2' 2
+expect_error 'what to do' 'makedumpfile -c'
+run "$KTB" dump --core "$direct" --name new "$tmp/third"
+expect_status 'a core and a VM: status 2' 2
+run "$KTB" dump --core "$direct" "$direct"
+expect_status 'onto itself: status 2' 2
+run "$KTB" dump --core "$tmp/qmp.in" "$tmp/third"
+expect_status 'of what is no core: status 1' 1
+expect_error 'said so' 'no core file that can be read'
+run timeout -s INT 0.1 "$KTB" dump --core "$direct" "$tmp/third"
+[ -e "$tmp/third" ] || cp --sparse=always "$direct" "$tmp/third"
+expect 'interrupted, all of it is there or nothing' cmp "$direct" "$tmp/third"
+rm -f "$compressed" "$direct" "$tmp/qemus" "$tmp/third"
 
 # --- A task that runs ---------------------------------------------------------------------------------------------
 

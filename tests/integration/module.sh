@@ -63,6 +63,15 @@ on_kernel()
 	expect "$version: with debug information that names the folder" sh -c "readelf --debug-dump=info '$stdout' | grep -q '$tmp/hello/main.c'"
 	run "$KTB" vm --detach --name vm --port off --memory 512M --source "$source"
 	expect_status "$version: a VM runs" 0
+	# The configuration here asks for the newest source.
+	module hello --name vm
+	expect_equal "$version: for that VM it is built against its kernel" \
+		"$(modinfo -F vermagic "$stdout" | cut -d ' ' -f 1)" "$(field vm release)"
+	printf '[vm]\nname = vm\n' >ktb.conf
+	module hello
+	expect_match "$version: a VM that is named in ktb.conf decides nothing" '/hello\.ko$'
+	expect_equal "$version: but the source does" "$(modinfo -F vermagic "$stdout" | cut -d . -f 1,2)" 6.12
+	rm ktb.conf
 	module hello --load
 	expect_status "$version: the module is inserted" 0
 	expect_error "$version: what the kernel says to it" "^ktb: kernel: hello: answer 42 in $tmp/hello/main.c"
@@ -109,6 +118,9 @@ on_kernel()
 
 module
 expect_status 'no folder' 2
+module empty --name nonesuch
+expect_status 'a VM that is not there' 1
+expect_error 'said so' 'nonesuch|no VM runs'
 module nonesuch
 expect_error 'a folder that is not there' 'nonesuch: No such file'
 mkdir empty

@@ -203,6 +203,13 @@ SH
 	expect_equal "$1: all have their symbols" "$(count 'Yes .*/m[0-9][0-9]\.ko$')" 99
 	expect_equal "$1: but one whose file is damaged, which is said once" \
 		"$(count 'module m51 has no symbols here: .*m51.ko.xz')" 1
+	run "$KTB" lsmod --name "$1" --gdb-modules "$tmp/many" --json
+	expect_equal "$1: ktb lsmod finds their files there" \
+		"$(printf '%s' "$stdout" | jq -r '.[] | select(.name == "m42") | .file_matches, .file')" "true
+$tmp/many/m42.ko"
+	run "$KTB" lsmod --name "$1" --gdb-modules "$tmp/nonesuch"
+	expect_status "$1: a folder that is not there: it goes on" 0
+	expect_error "$1: and says so" 'there is no folder .*/nonesuch'
 }
 
 test_reboot()
@@ -256,9 +263,15 @@ on_kernel()
 
 	make_module
 	mkdir -p many
-	printf '[gdb]\nmodules = %s\n' "$tmp/many" >ktb.conf
+	# What is in ktb.conf can be said on the command line as well.
+	rm -f ktb.conf
+	set -- --gdb-modules many
+	if [ "$version" = 6.1 ]; then
+		printf '[gdb]\nmodules = %s\n' "$tmp/many" >ktb.conf
+		set --
+	fi
 	export VM="plain-$version"
-	detach "$VM" --port auto --memory 512M --source "$source"
+	detach "$VM" --port auto --memory 512M --source "$source" "$@"
 	expect "$VM: it is up" timeout 60 "$KTB" exec --name "$VM" -- true
 	test_coming "$VM"
 	test_stale "$VM"

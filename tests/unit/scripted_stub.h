@@ -85,7 +85,7 @@ static inline __attribute__((noreturn)) void play(int fd, const struct exchange 
 		if (!script->reply)
 			continue;
 		buf_clear(&reply);
-		rsp_encode(&reply, script->reply, strlen(script->reply));
+		rsp_encode(&reply, script->reply, strlen(script->reply), false);
 		if (write(fd, reply.data, reply.len) < 0)
 			_exit(3);
 	}

@@ -31,6 +31,7 @@ static inline void begin_with(struct fixture *f, bool with_word)
 	int fds[2];
 
 	*f = (struct fixture){ .word = { -1, -1 }, .decoder = RSP_DECODER_INIT(1 << 20) };
+	f->decoder.run_lengths = true;
 	f->target = fake_target_create();
 	f->fake = fake_target(f->target);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
@@ -66,7 +67,7 @@ static inline void send_bytes(struct fixture *f, const char *payload, size_t len
 {
 	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
 
-	rsp_encode(&b, payload, len);
+	rsp_encode(&b, payload, len, false);
 	assert_int_equal(write(f->client, b.data, b.len), b.len);
 }
 

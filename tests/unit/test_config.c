@@ -60,15 +60,19 @@ static void each_option_is_fit_for_use(void **state)
 		char flag[OPTION_FLAG_MAX];
 
 		option_flag(&options[i], flag);
-		assert_int_equal(strlen(flag), strlen(options[i].name));
+		assert_in_range(strlen(flag), strlen(options[i].name), OPTION_FLAG_MAX - 2);
 		assert_null(strchr(flag, '_'));
-		assert_true(options[i].commands || *options[i].section);
+		assert_true(options[i].commands != 0);
 		assert_true(*options[i].help);
 		for (size_t j = 0; j < i; j++) {
 			bool alone = !(options[i].commands & options[j].commands);
+			char other[OPTION_FLAG_MAX];
 
 			/* Two commands may mean different things by one flag; in a file the section tells them apart. */
-			if (!alone || (*options[i].section && streq(options[i].section, options[j].section)))
+			option_flag(&options[j], other);
+			if (!alone)
+				assert_string_not_equal(flag, other);
+			if (*options[i].section && streq(options[i].section, options[j].section))
 				assert_string_not_equal(options[i].name, options[j].name);
 			if (options[i].short_flag && !alone)
 				assert_int_not_equal(options[i].short_flag, options[j].short_flag);

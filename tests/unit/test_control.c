@@ -397,7 +397,7 @@ static void garbage_is_answered_and_the_connection_goes_on(void **state)
 		_cleanup_(free) char *line = receive_line(sock);
 
 		assert_string_equal(line, i < 3 ? strstr(line, "\"ok\":false") ? line : "a refusal"
-						: "{\"ok\":true,\"status\":\"running\",\"up\":false}");
+						: "{\"ok\":true,\"status\":\"running\",\"up\":false,\"resets\":0}");
 	}
 }
 

@@ -118,6 +118,11 @@ static bool is_at(const struct kernel *k, void *user)
 	return kernel_phys(k) == *(const uint64_t *)user;
 }
 
+static bool is_seen(const struct kernel *k, void *user)
+{
+	return kernel_is_seen_by(k, user);
+}
+
 /* A reset has left the last one's image in memory, in front of the next one's. */
 static void of_two_images_the_real_one_is_taken(void **state)
 {
@@ -139,6 +144,17 @@ static void of_two_images_the_real_one_is_taken(void **state)
 	assert_int_equal(kernel_slide(k), 0x600000);
 	assert_null(kernel_look(m, FAKE_BUILD_ID, old->facts, is_at, &nowhere, &none));
 	assert_null(none);
+	/* By what a CPU sees. */
+	for (size_t i = 0; i < 2; i++) {
+		const struct fake_kernel *f = i ? next : old;
+		struct mmu tables = { f->phys + FAKE_PGD, 4 };
+		_cleanup_(kernel_destroy) struct kernel *seen = NULL;
+
+		assert_null(kernel_look(m, FAKE_BUILD_ID, f->facts, is_seen, &tables, &seen));
+		assert_non_null(seen);
+		assert_int_equal(kernel_phys(seen), f->phys);
+	}
+	assert_false(kernel_is_seen_by(k, &(struct mmu){ 0, 0 }));
 }
 
 static void vmcoreinfo_is_read_by_lines(void **state)

@@ -129,7 +129,9 @@ static void a_step_that_was_forestalled_is_taken_before_it_goes_on(void **state)
 		{ "g", REGISTERS_FLAT },
 		{ "Hc2", "OK" },
 		{ "vCont;s:2", "T05thread:02;" },
-		{ "D", "OK" },
+		/* As QEMU's stub does where a client before us had said multiprocess+. */
+		{ "D", "E22" },
+		{ "D;1", "OK" },
 		{ NULL, NULL },
 	};
 	struct target_event event;

@@ -190,7 +190,7 @@ static void test_reply_too_long(void **state)
 	memset(buf_reserve(&payload, MAX_REPLY + 1), '0', MAX_REPLY + 1);
 	buf_commit(&payload, MAX_REPLY + 1);
 	buf_putc(&packet, '+');
-	rsp_encode(&packet, payload.data, payload.len);
+	rsp_encode(&packet, payload.data, payload.len, false);
 	steps[0].says = buf_str(&packet);
 	stub_init(&s, steps, ARRAY_SIZE(steps));
 	expect_error(rsp_client_call(s.c, "g", 1, LONG_MS, &s.reply), ERR_BAD_DATA, "longer");

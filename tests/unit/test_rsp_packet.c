@@ -108,7 +108,7 @@ static void test_encode(void **state)
 		_cleanup_(buf_deinit) struct buf b = BUF_INIT;
 
 		buf_puts(&b, "+");
-		rsp_encode(&b, cases[i].payload, cases[i].len);
+		rsp_encode(&b, cases[i].payload, cases[i].len, false);
 		assert_string_equal(buf_str(&b) + 1, cases[i].packet);
 		assert_int_equal(buf_str(&b)[0], '+');
 	}
@@ -127,7 +127,7 @@ static void test_every_byte_survives(void **state)
 		all[i] = (char)(i / 2);
 		escaped += rsp_encoded_size(all[i]) - 1;
 	}
-	rsp_encode(&b, all, sizeof(all));
+	rsp_encode(&b, all, sizeof(all), false);
 	assert_int_equal(b.len, sizeof(all) + escaped + 4);
 	for (int run_lengths = 0; run_lengths < 2; run_lengths++) {
 		d.run_lengths = run_lengths;
@@ -136,6 +136,38 @@ static void test_every_byte_survives(void **state)
 		assert_int_equal(d.payload.len, sizeof(all));
 		assert_memory_equal(d.payload.data, all, sizeof(all));
 	}
+}
+
+/* Runs of all lengths, of ordinary bytes and others, next to each other. */
+static void test_runs_survive_and_save(void **state)
+{
+	static const char chars[] = "0f}*#";
+	_cleanup_(buf_deinit) struct buf zeros = BUF_INIT;
+
+	(void)state;
+	for (size_t len = 0; len < 400; len++) {
+		for (size_t c = 0; c < strlen(chars); c++) {
+			_cleanup_(buf_deinit) struct buf payload = BUF_INIT, plain = BUF_INIT, b = BUF_INIT;
+			_cleanup_(rsp_decoder_deinit) struct rsp_decoder d = RSP_DECODER_INIT(4096);
+			enum rsp_event event;
+
+			buf_puts(&payload, len % 2 ? "a" : "");
+			for (size_t i = 0; i < len; i++)
+				buf_putc(&payload, chars[c]);
+			buf_puts(&payload, "}0000011112222233");
+			rsp_encode(&plain, payload.data, payload.len, false);
+			rsp_encode(&b, payload.data, payload.len, true);
+			assert_true(b.len <= plain.len);
+			assert_null(strpbrk(buf_str(&b) + 1, "$+-"));
+			d.run_lengths = true;
+			assert_int_equal(rsp_decode(&d, b.data, b.len, &event), b.len);
+			assert_int_equal(event, RSP_PACKET);
+			assert_int_equal(d.payload.len, payload.len);
+			assert_memory_equal(d.payload.data, payload.data, payload.len);
+		}
+	}
+	rsp_encode(&zeros, "0000000000", 10, true);
+	assert_string_equal(buf_str(&zeros), "$0*&#80");
 }
 
 static void test_events(void **state)
@@ -303,7 +335,7 @@ static void test_large_packet_is_linear(void **state)
 	(void)state;
 	memset(buf_reserve(&payload, size), '7', size);
 	buf_commit(&payload, size);
-	rsp_encode(&bytes, payload.data, payload.len);
+	rsp_encode(&bytes, payload.data, payload.len, false);
 	assert_int_equal(bytes.len, size + 4);
 	assert_in_range(time_decoding(&bytes, size), 0, 5 * NSEC_PER_SEC);
 }
@@ -311,12 +343,19 @@ static void test_large_packet_is_linear(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_encode),      cmocka_unit_test(test_every_byte_survives),
-		cmocka_unit_test(test_events),      cmocka_unit_test(test_nul_bytes),
-		cmocka_unit_test(test_damaged),     cmocka_unit_test(test_notifications),
-		cmocka_unit_test(test_run_lengths), cmocka_unit_test(test_damaged_run_lengths),
-		cmocka_unit_test(test_bounds),      cmocka_unit_test(test_run_length_bomb),
-		cmocka_unit_test(test_endless),     cmocka_unit_test(test_large_packet_is_linear),
+		cmocka_unit_test(test_encode),
+		cmocka_unit_test(test_every_byte_survives),
+		cmocka_unit_test(test_runs_survive_and_save),
+		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_nul_bytes),
+		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_notifications),
+		cmocka_unit_test(test_run_lengths),
+		cmocka_unit_test(test_damaged_run_lengths),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_run_length_bomb),
+		cmocka_unit_test(test_endless),
+		cmocka_unit_test(test_large_packet_is_linear),
 	};
 
 	return cmocka_run_group_tests_name("rsp_packet", tests, NULL, NULL);

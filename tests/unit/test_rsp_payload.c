@@ -198,7 +198,7 @@ static void test_binary(void **state)
 		assert_int_equal(rsp_put_binary(&b, bytes, strlen(bytes), max), fits[max]);
 		assert_int_equal(b.len, fits[max]);
 		assert_memory_equal(buf_str(&b), bytes, b.len);
-		rsp_encode(&packet, buf_str(&b), b.len);
+		rsp_encode(&packet, buf_str(&b), b.len, false);
 		assert_in_range(packet.len, 4, 4 + max);
 	}
 }

@@ -250,6 +250,7 @@ static void the_status_tells_of_the_init(void **state)
 	assert_null(control_guest_status(sock, &status, &guest));
 	assert_true(guest.own_init);
 	assert_false(guest.up);
+	assert_int_equal(guest.resets, 0);
 	ask_to_stop(v, "{\"op\":\"stop\",\"force\":true}\n");
 	expect_end(v, 0);
 }

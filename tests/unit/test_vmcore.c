@@ -169,9 +169,9 @@ static void every_segment_lies_where_its_memory_does(void **state)
 
 	(void)state;
 	vmcore_plan(&c, &l);
-	assert_int_equal(l.n, 4);
+	assert_int_equal(l.n, 5);
 	assert_int_equal(l.left_out, 0);
-	assert_int_equal(l.notes, sizeof(Elf64_Ehdr) + 5 * sizeof(Elf64_Phdr));
+	assert_int_equal(l.notes, sizeof(Elf64_Ehdr) + 6 * sizeof(Elf64_Phdr));
 	assert_int_equal(l.data, PAGE);
 	assert_int_equal(l.end, PAGE + 48 * PAGE);
 	assert_int_equal(l.segments[0].virt, DIRECT);
@@ -181,12 +181,36 @@ static void every_segment_lies_where_its_memory_does(void **state)
 	assert_int_equal(l.segments[1].virt, DIRECT + (UINT64_C(1) << 32));
 	assert_int_equal(l.segments[1].phys, UINT64_C(1) << 32);
 	assert_int_equal(l.segments[1].offset, 17 * PAGE);
-	assert_int_equal(l.segments[2].virt, 0xffffc90000010000);
-	assert_int_equal(l.segments[2].phys, VMCORE_NO_PHYS);
-	assert_int_equal(l.segments[2].offset, 18 * PAGE);
-	assert_int_equal(l.segments[3].virt, IMAGE + 4 * PAGE);
-	assert_int_equal(l.segments[3].phys, 4 * PAGE);
-	assert_int_equal(l.segments[3].offset, 5 * PAGE);
+	assert_int_equal(l.segments[2].virt, 0xffffc90000000000);
+	assert_int_equal(l.segments[2].offset, 16 * PAGE);
+	assert_int_equal(l.segments[2].size, PAGE);
+	assert_int_equal(l.segments[3].virt, 0xffffc90000010000);
+	assert_int_equal(l.segments[3].phys, VMCORE_NO_PHYS);
+	assert_int_equal(l.segments[3].offset, 18 * PAGE);
+	assert_int_equal(l.segments[4].virt, IMAGE + 4 * PAGE);
+	assert_int_equal(l.segments[4].phys, 4 * PAGE);
+	assert_int_equal(l.segments[4].offset, 5 * PAGE);
+}
+
+/* As in a core that was filtered: of one mapping, what is there. */
+static void a_mapping_over_holes_is_several_segments(void **state)
+{
+	static const struct mem_range pages[] = { { PAGE, PAGE, 0 },
+						  { 3 * PAGE, 2 * PAGE, PAGE },
+						  { 6 * PAGE, PAGE, 3 * PAGE } };
+	const struct mem_mapping map = { 0xffffc90000000000, 2 * PAGE, 5 * PAGE };
+	const struct vmcore_contents c = { pages, ARRAY_SIZE(pages), DIRECT, IMAGE, &map, 1, 0 };
+	_cleanup_(vmcore_layout_deinit) struct vmcore_layout l = { .segments = NULL };
+
+	(void)state;
+	vmcore_plan(&c, &l);
+	assert_int_equal(l.n, 5);
+	assert_int_equal(l.segments[3].virt, 0xffffc90000000000 + PAGE);
+	assert_int_equal(l.segments[3].offset, l.data + PAGE);
+	assert_int_equal(l.segments[3].size, 2 * PAGE);
+	assert_int_equal(l.segments[4].virt, 0xffffc90000000000 + 4 * PAGE);
+	assert_int_equal(l.segments[4].offset, l.data + 3 * PAGE);
+	assert_int_equal(l.segments[4].size, PAGE);
 }
 
 static void there_is_a_bound_and_the_highest_ones_stay(void **state)
@@ -329,6 +353,117 @@ static void a_disk_that_is_full_is_an_error(void **state)
 	assert_int_equal(written, 77);
 }
 
+/* --- Cores of cores --- */
+
+/* An ELF core with a note and these segments, each with the memory that is there in a file where it begins at 0. */
+static int make_core(const struct vmcore_segment *segments, size_t n, uint64_t memory)
+{
+	const struct vmcore_layout l = { .segments = (struct vmcore_segment *)(uintptr_t)segments,
+					 .n = n,
+					 .notes = 64 + (n + 1) * 56 };
+	_cleanup_(buf_deinit) struct buf head = BUF_INIT;
+	int fd = memfd_create("core", MFD_CLOEXEC);
+
+	vmcore_put_headers(&l, 20, &head);
+	vmcore_put_note("CORE", 77, "note", 4, &head);
+	head.len -= 4;
+	assert_int_equal(pwrite(fd, head.data, head.len, 0), head.len);
+	assert_int_equal(ftruncate(fd, (off_t)(n * PAGE + memory)), 0);
+	return fd;
+}
+
+static struct mem *open_core(int fd)
+{
+	_cleanup_(free) char *path = xasprintf("/proc/self/fd/%d", fd);
+	struct mem *m = NULL;
+
+	assert_null(mem_open_core(path, &m));
+	return m;
+}
+
+static void a_core_says_what_memory_it_has(void **state)
+{
+	static const struct vmcore_segment segments[] = {
+		{ DIRECT + 8 * PAGE, 8 * PAGE, 4 * PAGE + 8 * PAGE, 2 * PAGE },
+		{ 0xffffc90000000000, VMCORE_NO_PHYS, 4 * PAGE, PAGE },
+		{ DIRECT + PAGE, PAGE, 4 * PAGE + PAGE, 3 * PAGE },
+		{ IMAGE + 2 * PAGE, 2 * PAGE, 4 * PAGE + 2 * PAGE, PAGE },
+	};
+	_cleanup_(close) int fd = make_core(segments, ARRAY_SIZE(segments), 10 * PAGE);
+	_cleanup_(close) int to = memfd_create("copy", MFD_CLOEXEC);
+	_cleanup_(mem_destroy) struct mem *m = NULL;
+	_cleanup_(free) struct mem_range *ranges = NULL;
+	_cleanup_(buf_deinit) struct buf notes = BUF_INIT;
+	uint64_t joined = 77, missing = 77, last = 0;
+	size_t n = 0;
+	char text[4];
+
+	(void)state;
+	assert_int_equal(pwrite(fd, "high", 4, 4 * PAGE + 9 * PAGE), 4);
+	m = open_core(fd);
+	assert_null(mem_core_ranges(m, &ranges, &n, &joined));
+	assert_int_equal(n, 2);
+	assert_int_equal(joined, 0);
+	assert_int_equal(ranges[0].start, PAGE);
+	assert_int_equal(ranges[0].size, 3 * PAGE);
+	assert_int_equal(ranges[0].offset, 0);
+	assert_int_equal(ranges[1].start, 8 * PAGE);
+	assert_int_equal(ranges[1].size, 2 * PAGE);
+	assert_int_equal(ranges[1].offset, 3 * PAGE);
+	mem_core_notes(m, &notes);
+	assert_int_equal(notes.len, 20);
+	assert_memory_equal(notes.data + 12, "CORE", 5);
+	assert_null(vmcore_copy_core(m, ranges, n, to, PAGE, go_on, &last, &missing));
+	assert_int_equal(missing, 0);
+	assert_int_equal(last, 5 * PAGE);
+	assert_int_equal(pread(to, text, 4, PAGE + 4 * PAGE), 4);
+	assert_memory_equal(text, "high", 4);
+}
+
+/* As one that was filtered: every second page. */
+static void too_many_pieces_are_joined(void **state)
+{
+	const size_t pieces = MEM_CORE_RANGES_MAX + 1000;
+	_cleanup_(free) struct vmcore_segment *segments = xcalloc(pieces, sizeof(*segments));
+	_cleanup_(free) struct mem_range *ranges = NULL;
+	_cleanup_(mem_destroy) struct mem *m = NULL;
+	_cleanup_(close) int fd = -1, to = memfd_create("copy", MFD_CLOEXEC);
+	uint64_t joined = 0, missing = 0, last = 0;
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < pieces; i++)
+		segments[i] = (struct vmcore_segment){ DIRECT + 2 * i * PAGE, 2 * i * PAGE, pieces * PAGE, PAGE };
+	fd = make_core(segments, pieces, PAGE);
+	m = open_core(fd);
+	assert_null(mem_core_ranges(m, &ranges, &n, &joined));
+	assert_in_range(n, 1, MEM_CORE_RANGES_MAX);
+	assert_int_equal(joined, (pieces - 1) * PAGE);
+	assert_null(vmcore_copy_core(m, ranges, n, to, 0, go_on, &last, &missing));
+	assert_int_equal(last, ranges[n - 1].offset + ranges[n - 1].size);
+}
+
+static void a_core_that_lies_is_refused(void **state)
+{
+	static const struct vmcore_segment high = { DIRECT, UINT64_C(1) << 50, PAGE, PAGE },
+					   elsewhere = { DIRECT, VMCORE_NO_PHYS, PAGE, PAGE };
+	_cleanup_(close) int fd = make_core(&high, 1, PAGE), none = make_core(&elsewhere, 1, PAGE);
+	_cleanup_(mem_destroy) struct mem *m = open_core(fd), *empty = open_core(none), *ram = open_image(&whole, 1, 4);
+	_cleanup_(err_destroy) struct err *e = NULL, *e2 = NULL, *e3 = NULL;
+	struct mem_range *ranges = NULL;
+	uint64_t joined;
+	size_t n;
+
+	(void)state;
+	e = mem_core_ranges(m, &ranges, &n, &joined);
+	assert_int_equal(err_code(e), ERR_UNSUPPORTED);
+	e2 = mem_core_ranges(empty, &ranges, &n, &joined);
+	assert_int_equal(err_code(e2), ERR_BAD_DATA);
+	e3 = mem_core_ranges(ram, &ranges, &n, &joined);
+	assert_int_equal(err_code(e3), ERR_UNSUPPORTED);
+	assert_null(ranges);
+}
+
 #define ON_IMAGE(test) cmocka_unit_test_setup(test, clear_image)
 
 int main(void)
@@ -340,11 +475,15 @@ int main(void)
 		ON_IMAGE(tables_that_lead_in_circles_come_to_an_end),
 		ON_IMAGE(without_tables_there_are_none),
 		cmocka_unit_test(every_segment_lies_where_its_memory_does),
+		cmocka_unit_test(a_mapping_over_holes_is_several_segments),
 		cmocka_unit_test(there_is_a_bound_and_the_highest_ones_stay),
 		cmocka_unit_test(headers_are_what_elf_wants),
 		cmocka_unit_test(notes_are_padded),
 		cmocka_unit_test(what_is_empty_becomes_a_hole),
 		cmocka_unit_test(a_disk_that_is_full_is_an_error),
+		cmocka_unit_test(a_core_says_what_memory_it_has),
+		cmocka_unit_test(too_many_pieces_are_joined),
+		cmocka_unit_test(a_core_that_lies_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
