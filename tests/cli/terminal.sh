@@ -257,8 +257,7 @@ expect 'and QEMU' wait_for 10 is_gone "$qemu"
 "$KTB" vm --detach --name back $vm_args 2>/dev/null
 session console console back
 on_screen 'ktb console shows the shell' 'debugvm:~# '
-type_line 'echo "<$(stty size)>"'
-on_screen 'ktb console gives its size' '^<24 80>'
+expect 'ktb console gives its size' wait_for "$patience" size_is '24 80'
 term_tmux resize-window -x 90 -y 20
 expect 'and the one it changes to' wait_for "$patience" size_is '20 90'
 term_send C-a h
