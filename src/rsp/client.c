@@ -37,6 +37,11 @@ struct rsp_conn *rsp_client_conn(struct rsp_client *c)
 	return c->conn;
 }
 
+void rsp_client_expect_stop(struct rsp_client *c)
+{
+	c->running = true;
+}
+
 bool rsp_client_running(const struct rsp_client *c)
 {
 	return c->running;

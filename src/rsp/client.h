@@ -58,6 +58,9 @@ struct err *rsp_client_poll(struct rsp_client *c, bool *ret_got, struct buf *ret
 /* Asks for the guest to be stopped, if it runs; the stop reply comes by rsp_client_poll(). ERR_CLOSED. */
 struct err *rsp_client_interrupt(struct rsp_client *c) err_must_check;
 
+/* The guest runs, though no packet let it go on: its stop reply is to come. */
+void rsp_client_expect_stop(struct rsp_client *c);
+
 /* Between rsp_client_send() and the stop reply. */
 bool rsp_client_running(const struct rsp_client *c);
 int rsp_client_fd(const struct rsp_client *c);

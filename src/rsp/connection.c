@@ -34,6 +34,7 @@ struct item {
 
 struct rsp_conn {
 	int fd;
+	const struct rsp_transport *transport; /* NULL: the socket's */
 	enum rsp_role role;
 	bool no_ack;
 	struct rsp_decoder decoder;
@@ -110,6 +111,22 @@ static void tell_tap(struct rsp_conn *c, enum rsp_direction direction, enum rsp_
 		c->tap(direction, event, payload ? buf_str(payload) : "", payload ? payload->len : 0, c->tap_user);
 }
 
+void rsp_conn_set_transport(struct rsp_conn *c, const struct rsp_transport *t)
+{
+	c->transport = t;
+}
+
+static ssize_t write_some(const struct rsp_conn *c, const void *bytes, size_t len)
+{
+	return c->transport ? c->transport->write(c->transport->user, bytes, len)
+			    : send(c->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static ssize_t read_some(const struct rsp_conn *c, void *ret, size_t len)
+{
+	return c->transport ? c->transport->read(c->transport->user, ret, len) : recv(c->fd, ret, len, MSG_DONTWAIT);
+}
+
 /* --- The end --- */
 
 static void note_reason(struct rsp_conn *c, const char *reason)
@@ -165,7 +182,7 @@ static void consume_output(struct rsp_conn *c, size_t n)
 void rsp_conn_flush(struct rsp_conn *c)
 {
 	while (unwritten(c)) {
-		ssize_t n = send(c->fd, c->out.data + c->written, unwritten(c), MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = write_some(c, c->out.data + c->written, unwritten(c));
 
 		if (n >= 0)
 			consume_output(c, (size_t)n);
@@ -301,7 +318,7 @@ void rsp_conn_read(struct rsp_conn *c)
 	if (c->ended || c->in_used < c->in_len || held_back(c))
 		return;
 	do
-		n = recv(c->fd, c->in, sizeof(c->in), MSG_DONTWAIT);
+		n = read_some(c, c->in, sizeof(c->in));
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		c->in_len = (size_t)n;

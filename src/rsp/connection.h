@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "rsp/packet.h"
@@ -37,6 +38,19 @@ struct rsp_conn;
 struct rsp_conn *rsp_conn_create(int fd, enum rsp_role role, size_t max_payload);
 void rsp_conn_destroy(struct rsp_conn *c);
 DEFINE_CLEANUP(struct rsp_conn *, rsp_conn_destroy);
+
+/*
+ * How bytes get in and out where that isn't by recv(2) and send(2) on the descriptor, as for a packet stream that is only
+ * a part of what comes there. Neither waits; as those, they return -1 with errno (EAGAIN: not now).
+ */
+struct rsp_transport {
+	ssize_t (*read)(void *user, void *ret, size_t len); /* 0: the end */
+	ssize_t (*write)(void *user, const void *bytes, size_t len);
+	void *user;
+};
+
+/* Before anything was sent or read. It must outlive the connection. */
+void rsp_conn_set_transport(struct rsp_conn *c, const struct rsp_transport *t);
 
 enum rsp_direction {
 	RSP_IN,
