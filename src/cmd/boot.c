@@ -89,6 +89,12 @@ static bool list_sets_panic(const struct strv *list)
 	return false;
 }
 
+/* KGDB has a serial line of its own. */
+static bool has_kgdb_line(const struct config *cfg)
+{
+	return config_bool(cfg, OPT_VM_KGDB) && streq(config_string(cfg, OPT_KGDB_LINE), "ttyS1");
+}
+
 static struct err *make_cmdline(const struct config *cfg, const struct attach *attach, const struct terminal *terminal,
 				bool decompresses, char **ret)
 {
@@ -111,6 +117,9 @@ static struct err *make_cmdline(const struct config *cfg, const struct attach *a
 	 */
 	if (!sets_panic(base) && !list_sets_panic(append))
 		strv_add(&words, "panic=-1");
+	/* The last one counts. */
+	if (has_kgdb_line(cfg))
+		strv_add(&words, "kgdboc=ttyS1,115200");
 	/* It must follow kgdboc=. */
 	if (config_bool(cfg, OPT_VM_KGDB_WAIT))
 		strv_add(&words, "kgdbwait");
@@ -139,11 +148,26 @@ static enum on_panic parse_on_panic(const char *word)
 	return streq(word, "exit") ? ON_PANIC_EXIT : ON_PANIC_PAUSE;
 }
 
+static struct err *check_kgdb(const struct config *cfg)
+{
+	if (!config_bool(cfg, OPT_VM_KGDB))
+		return NULL;
+	if (config_bool(cfg, OPT_VM_RAW_STUB))
+		return err_create(ERR_USAGE,
+				  "--kgdb and --raw-stub exclude each other: the debug port leads to one stub");
+	if (config_bool(cfg, OPT_VM_WAIT))
+		return err_create(ERR_USAGE,
+				  "--wait and --kgdb exclude each other: before it runs, a kernel has no debugger "
+				  "of its own; --kgdb-wait stops it as early as there is one");
+	return NULL;
+}
+
 /* What the server would find wrong only when a debugger comes. */
 static struct err *check_server(const struct config *cfg)
 {
 	const char *tasks = config_string(cfg, OPT_GDB_TASKS), *stop_on = config_string(cfg, OPT_GDB_STOP_ON);
 
+	TRY(check_kgdb(cfg));
 	if (tasks)
 		TRY(err_wrap(linux_tasks_check(tasks), "--tasks"));
 	return stop_on ? err_wrap(linux_stop_on_check(stop_on), "--stop-on") : NULL;
@@ -174,6 +198,7 @@ static struct vm_record *make_record(const struct config *cfg, const struct boot
 	r->memory = b->params.vm.memory;
 	r->cpus = b->params.vm.cpus;
 	r->kaslr = config_bool(cfg, OPT_VM_KASLR);
+	r->kgdb = b->params.kgdb;
 	r->kernel = xstrdup(b->kernel);
 	r->forward = attach_format_forwards(&b->attach);
 	return r;
@@ -343,6 +368,8 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 	p->vm.memory = config_number(cfg, OPT_VM_MEMORY) / MIB * MIB;
 	p->vm.cpus = (unsigned int)config_number(cfg, OPT_VM_CPUS);
 	p->vm.wait = config_bool(cfg, OPT_VM_WAIT);
+	p->vm.kgdb_line = has_kgdb_line(cfg);
+	p->kgdb = config_bool(cfg, OPT_VM_KGDB);
 	p->on_panic = parse_on_panic(config_string(cfg, OPT_VM_ON_PANIC));
 	b.record = make_record(cfg, &b);
 	b.serve = serve_create(cfg, b.record);

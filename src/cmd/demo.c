@@ -198,6 +198,7 @@ static struct err *run_demo(struct demo *d, struct config *cfg)
 	/* Nobody is there to let it go on. */
 	TRY(config_set(cfg, OPT_VM_WAIT, "no"));
 	TRY(config_set(cfg, OPT_VM_KGDB_WAIT, "no"));
+	TRY(config_set(cfg, OPT_VM_KGDB, "no"));
 	TRY(boot_prepare(cfg, NULL, &b));
 	log_info("booting Linux %s", b.record->release);
 	TRY(boot_detached(&b, true, &d->vm, &d->supervisor));

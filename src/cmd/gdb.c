@@ -57,6 +57,12 @@ static struct err *find_vm(const struct config *cfg, struct session *s)
 		return err_create(ERR_UNSUPPORTED,
 				  "the VM %s has no debug port; start it again without vm.port = off (--port)",
 				  s->vm->name);
+	if (config_bool(cfg, OPT_GDB_KGDB) && !s->vm->kgdb)
+		return err_create(
+			ERR_UNSUPPORTED,
+			"the debug port of the VM %s leads to QEMU's stub; start it with ktb vm --kgdb for the "
+			"kernel's own debugger",
+			s->vm->name);
 	return NULL;
 }
 

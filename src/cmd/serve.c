@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "cmd/serve_facts.h"
+#include "cmd/serve_kgdb.h"
 #include "cmd/serve_modules.h"
 #include "cmd/serve_monitor.h"
 #include "cmd/serve_placed.h"
@@ -130,15 +131,32 @@ static struct err *run_command(void *user, const char *line, target_output outpu
 	return serve_monitor(s->vm->name, line, output, output_user, ret_known);
 }
 
-/* Whatever it fails at costs what it would have added. */
-static struct target *add_linux(const struct serve *s, int ram_fd, struct target *beneath)
+/*
+ * KGDB itself stops at an oops, with the registers of the culprit, and takes no breakpoints where that is dealt with. *ret is NULL
+ * if nothing else is to be stopped at.
+ */
+static char *stops_beside_kgdb(const char *stop_on)
 {
+	_cleanup_(strv_deinit) struct strv words = STRV_INIT;
+
+	if (stop_on && strstr(stop_on, "panic"))
+		strv_add(&words, "panic");
+	if (stop_on && strstr(stop_on, "warn"))
+		strv_add(&words, "warn");
+	return words.n ? strv_join(&words, ",") : NULL;
+}
+
+/* Whatever it fails at costs what it would have added. */
+static struct target *add_linux(const struct serve *s, int ram_fd, bool kgdb, struct target *beneath)
+{
+	const char *stop_on = config_string(s->cfg, OPT_GDB_STOP_ON);
+	_cleanup_(free) char *beside_kgdb = kgdb ? stops_beside_kgdb(stop_on) : NULL;
 	struct mem_range ranges[VM_RAM_RANGES_MAX];
 	struct linux_params params = {
 		.build_id = s->vm->build_id,
 		.vmlinux = s->vm->vmlinux,
 		.tasks = config_string(s->cfg, OPT_GDB_TASKS),
-		.stop_on = config_string(s->cfg, OPT_GDB_STOP_ON),
+		.stop_on = kgdb ? beside_kgdb : stop_on,
 		.facts = load_facts,
 		.module_file = find_module,
 		.place_module = place_module,
@@ -158,8 +176,30 @@ static struct target *add_linux(const struct serve *s, int ram_fd, struct target
 	return linux_target_create(&params, beneath);
 }
 
-static struct err *open_target(const struct serve *s, const struct debugport_session *session, struct trace *trace,
-			       struct target **ret)
+static struct err *open_kgdb(struct serve *s, const struct debugport_session *session, struct trace *trace,
+			     struct serve_kgdb **ret_kgdb, struct target **ret)
+{
+	struct mem_range ranges[VM_RAM_RANGES_MAX];
+	struct serve_kgdb_params params = {
+		.line_fd = session->line_fd,
+		.facts = &s->facts,
+		.build_id = s->vm->build_id,
+		.cmdline = s->vm->cmdline,
+		.tap = trace->fd >= 0 ? trace_stub : NULL,
+		.tap_user = trace,
+	};
+	struct target *machine;
+
+	if (session->ram_fd >= 0)
+		TRY(mem_open_ram(session->ram_fd, ranges, vm_ram_ranges(s->vm->memory, ranges), &params.mem));
+	*ret_kgdb = serve_kgdb_create(&params);
+	TRY(serve_kgdb_target(*ret_kgdb, &machine));
+	*ret = add_linux(s, session->ram_fd, true, machine);
+	return NULL;
+}
+
+static struct err *open_qemu(const struct serve *s, const struct debugport_session *session, struct trace *trace,
+			     struct target **ret)
 {
 	struct qemu_params params = {
 		.stub_fd = session->stub_fd,
@@ -173,14 +213,30 @@ static struct err *open_target(const struct serve *s, const struct debugport_ses
 	if (session->ram_fd >= 0)
 		TRY(mem_open_ram(session->ram_fd, ranges, vm_ram_ranges_of_cpus(s->vm->memory, ranges), &params.mem));
 	TRY(qemu_target_create(&params, &machine));
-	*ret = add_linux(s, session->ram_fd, machine);
+	*ret = add_linux(s, session->ram_fd, false, machine);
 	return NULL;
+}
+
+static struct err *open_target(struct serve *s, const struct debugport_session *session, struct trace *trace,
+			       struct serve_kgdb **ret_kgdb, struct target **ret)
+{
+	struct err *e;
+
+	if (session->stub_fd >= 0)
+		return open_qemu(s, session, trace, ret);
+	if (session->line_fd < 0)
+		return err_create(ERR_CLOSED, "there is no serial line");
+	e = open_kgdb(s, session, trace, ret_kgdb, ret);
+	if (e && session->client_fd >= 0)
+		session_refuse(session->client_fd, err_message(e));
+	return e;
 }
 
 struct err *serve_run(const struct debugport_session *session, void *user)
 {
 	struct serve *s = user;
 	_cleanup_(serve_placed_destroy) struct serve_placed *placed = s->placed = serve_placed_create();
+	_cleanup_(serve_kgdb_destroy) struct serve_kgdb *kgdb = NULL;
 	_cleanup_(target_destroy) struct target *t = NULL;
 	struct session_params params = {
 		.stop_on_disconnect = streq(config_string(s->cfg, OPT_GDB_ON_DISCONNECT), "stop"),
@@ -190,10 +246,10 @@ struct err *serve_run(const struct debugport_session *session, void *user)
 	s->facts.build_id = s->vm->build_id;
 	s->facts.vmlinux = s->vm->vmlinux;
 	open_trace(s, &trace);
-	TRY(open_target(s, session, &trace, &t));
+	TRY(open_target(s, session, &trace, &kgdb, &t));
 	/* The stub has dropped the breakpoints of the one that died. */
 	if (session->client_fd < 0)
-		return session->goes_on ? target_detach(t) : NULL;
+		return session->goes_on ? target_detach(t) : kgdb ? target_leave(t) : NULL;
 	if (trace.fd >= 0) {
 		params.tap = trace_client;
 		params.tap_user = &trace;

@@ -22,6 +22,12 @@ void rsp_line_set_state(struct rsp_line *l, enum rsp_line_state state)
 	l->ack_due = l->reply_due = l->damaged = false;
 }
 
+void rsp_line_set_reply_due(struct rsp_line *l)
+{
+	l->state = RSP_LINE_STANDS;
+	l->reply_due = true;
+}
+
 size_t rsp_line_held(const struct rsp_line *l)
 {
 	return l->held.len;

@@ -56,6 +56,9 @@ DEFINE_CLEANUP_STORAGE(struct rsp_line, rsp_line_deinit);
 /* The kernel has been brought into another state by other means than a packet. Nothing is due then. */
 void rsp_line_set_state(struct rsp_line *l, enum rsp_line_state state);
 
+/* What was sent last need not have a reply, but here there may be one. */
+void rsp_line_set_reply_due(struct rsp_line *l);
+
 /* These bytes go to the kernel's stub. */
 void rsp_line_sent(struct rsp_line *l, const char *bytes, size_t len);
 

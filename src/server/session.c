@@ -27,6 +27,8 @@ enum {
 	QUEUE_MAX = 1 << 20, /* bytes of packets that came too early */
 	STOP_TIMEOUT_MS = 5000,
 	LINGER_MS = 1000,
+	REFUSE_MS = 2000,
+	REFUSED_PACKET_MAX = 4096,
 	SHOWN_MAX = 4096, /* bytes of text in a packet */
 };
 
@@ -43,7 +45,10 @@ struct session *session_create(int client_fd, int word_fd, struct target *t, con
 	if (params->tap)
 		rsp_conn_set_tap(s->conn, params->tap, params->tap_user);
 	err_ignore(target_threads(t, &threads));
-	s->thread = s->stop.thread = threads.n ? threads.v[0].id : 1;
+	s->thread = target_stopped_thread(t);
+	if (!s->thread)
+		s->thread = threads.n ? threads.v[0].id : 1;
+	s->stop.thread = s->thread;
 	s->stop.signo = SIGNAL_TRAP;
 	if (params->greeting)
 		session_say(s, params->greeting, strlen(params->greeting));
@@ -428,4 +433,37 @@ struct err *session_run(int client_fd, int word_fd, struct target *t, const stru
 	while (session_turn(s, -1))
 		;
 	return session_finish(s);
+}
+
+/* The words, without what would have to be escaped: GDB shows that as it is. */
+static char *error_reply(const char *why)
+{
+	char *text = xasprintf("E.ktb: %s", why);
+
+	for (char *p = text; *p; p++) {
+		if (strchr("$#}*\n", *p))
+			*p = ' ';
+	}
+	return text;
+}
+
+void session_refuse(int client_fd, const char *why)
+{
+	_cleanup_(rsp_conn_destroy) struct rsp_conn *c = rsp_conn_create(client_fd, RSP_SERVER, REFUSED_PACKET_MAX);
+	_cleanup_(free) char *reply = error_reply(why);
+	uint64_t deadline = now_ns() + REFUSE_MS * NSEC_PER_MSEC;
+	enum rsp_conn_event event = RSP_CONN_NONE;
+	struct rsp_reader packet;
+
+	while (event != RSP_CONN_CLOSED && now_ns() < deadline) {
+		struct pollfd fd = { .fd = client_fd, .events = rsp_conn_poll_events(c) };
+
+		poll(&fd, 1, REFUSE_MS / 10);
+		rsp_conn_flush(c);
+		rsp_conn_read(c);
+		while ((event = rsp_conn_next(c, &packet)) != RSP_CONN_NONE && event != RSP_CONN_CLOSED) {
+			if (event == RSP_CONN_PACKET)
+				err_ignore(rsp_conn_send(c, reply, strlen(reply)));
+		}
+	}
 }

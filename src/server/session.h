@@ -35,3 +35,9 @@ struct session_params {
  */
 struct err *session_run(int client_fd, int word_fd, struct target *t, const struct session_params *params)
 	err_must_check;
+
+/*
+ * For a client that can't be served: answers its first packet with an error, which GDB shows, and waits a moment until it has
+ * gone.
+ */
+void session_refuse(int client_fd, const char *why);

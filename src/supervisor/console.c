@@ -39,6 +39,8 @@ struct console {
 	void *user;
 
 	struct stream *serial_out, *serial_in, *hmp;
+	bool holds; /* what is typed is kept, here: */
+	struct buf typed;
 	struct stream *in, *out; /* the terminal's */
 	size_t missed;           /* bytes that the terminal was too slow for */
 	struct stream
@@ -137,7 +139,7 @@ static void show_unseen(struct console *c)
 	c->unseen_size = 0;
 }
 
-static void show_serial(struct console *c, const char *bytes, size_t len)
+void console_show(struct console *c, const char *bytes, size_t len)
 {
 	write_log(c, bytes, len);
 	c->callbacks->output(bytes, len, c->user);
@@ -150,8 +152,13 @@ static void show_serial(struct console *c, const char *bytes, size_t len)
 
 static struct err *on_serial(struct stream *s, const char *bytes, size_t len, void *user)
 {
+	struct console *c = user;
+
 	(void)s;
-	show_serial(user, bytes, len);
+	if (c->callbacks->line)
+		c->callbacks->line(bytes, len, c->user);
+	else
+		console_show(c, bytes, len);
 	return NULL;
 }
 
@@ -173,9 +180,11 @@ static struct err *on_qemu_closed(struct stream *s, void *user)
 	return NULL;
 }
 
-static bool is_full(const struct stream *to)
+static bool is_full(const struct console *c, const struct stream *to)
 {
-	return to && stream_pending(to) >= INPUT_MAX;
+	if (!to)
+		return false;
+	return stream_pending(to) >= INPUT_MAX || (to == c->serial_in && c->typed.len >= INPUT_MAX);
 }
 
 static void hear_all(struct console *c)
@@ -207,14 +216,36 @@ static void send_input(struct console *c, struct stream *from, struct stream *to
 {
 	if (!to || !len)
 		return;
-	stream_write(to, bytes, len);
-	if (!is_full(to))
+	if (to == c->serial_in && c->holds)
+		buf_append(&c->typed, bytes, len);
+	else
+		stream_write(to, bytes, len);
+	if (!is_full(c, to))
 		return;
 	stream_pause(from, true);
 	/* The keys of Ctrl-a are no longer heard, either. */
 	if (from == c->in && terminal_is_interactive(c->terminal))
 		console_note(c,
 			     "what is typed is not read; input waits until it is (ktb stop, elsewhere, ends the VM)");
+}
+
+void console_send(struct console *c, const char *bytes, size_t len)
+{
+	if (c->serial_in)
+		stream_write(c->serial_in, bytes, len);
+}
+
+void console_hold_input(struct console *c, bool hold)
+{
+	_cleanup_(buf_deinit) struct buf typed = BUF_INIT;
+
+	c->holds = hold;
+	if (hold || !c->typed.len)
+		return;
+	typed = c->typed;
+	c->typed = (struct buf)BUF_INIT;
+	console_send(c, typed.data, typed.len);
+	hear_all(c);
 }
 
 static void toggle_monitor(struct console *c)
@@ -493,6 +524,7 @@ void console_detach(struct console *c)
 	stream_destroy(steal(&c->serial_out));
 	stream_destroy(steal(&c->serial_in));
 	stream_destroy(steal(&c->hmp));
+	buf_clear(&c->typed);
 	if (c->unseen_size)
 		show_unseen(c);
 	flush_stream(c->out, deadline);
@@ -524,6 +556,7 @@ void console_destroy(struct console *c)
 	stream_destroy(c->in);
 	stream_destroy(c->out);
 	buf_deinit(&c->unseen);
+	buf_deinit(&c->typed);
 	loop_remove(c->listen_source);
 	if (c->listen_fd >= 0)
 		close(c->listen_fd);

@@ -20,6 +20,11 @@ struct console_callbacks {
 	struct err *(*action)(enum keys_action action, void *user);
 	/* The guest has written this to its console. */
 	void (*output)(const char *bytes, size_t len, void *user);
+	/*
+	 * This came over the serial line, which others use, too; what of it is the console's is given back by console_show(). NULL:
+	 * all of it is.
+	 */
+	void (*line)(const char *bytes, size_t len, void *user);
 	/* The terminal's window has this size now. */
 	void (*resize)(uint16_t rows, uint16_t cols, void *user);
 };
@@ -39,6 +44,13 @@ DEFINE_CLEANUP(struct console *, console_destroy);
  * monitor. Takes the descriptors.
  */
 void console_attach(struct console *c, int serial_out_fd, int serial_in_fd, int hmp_fd);
+
+/* What came over the line, and is the console's. */
+void console_show(struct console *c, const char *bytes, size_t len);
+/* Writes to the guest's serial line, in front of what is typed. */
+void console_send(struct console *c, const char *bytes, size_t len);
+/* Keeps what is typed, since nobody reads it now, or it would be taken for something else. */
+void console_hold_input(struct console *c, bool hold);
 
 /*
  * Takes in what the guest has written up to now. For when QEMU reports something about the guest by another way: what

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -266,7 +267,8 @@ void debugport_reset_done(const struct debugport *d)
 /* In the server process: keeps its descriptors and stderr, and nothing else of the supervisor's. */
 static __attribute__((noreturn)) void run_server(const struct debugport *d, const struct debugport_session *session)
 {
-	const int keep[] = { STDERR_FILENO, session->client_fd, session->stub_fd, session->word_fd, session->ram_fd };
+	const int keep[] = { STDERR_FILENO,    session->client_fd, session->stub_fd,
+			     session->line_fd, session->word_fd,   session->ram_fd };
 	bool failed;
 	struct err *e;
 
@@ -318,16 +320,19 @@ static struct err *on_server_end(struct loop_source *source, int fd, short reven
 
 static struct err *start_server(struct debugport *d, int client_fd)
 {
-	_cleanup_(close) int stub_fd = -1, word_fd = -1, told_fd = -1, ram_fd = -1;
+	_cleanup_(close) int stub_fd = -1, line_fd = -1, word_fd = -1, told_fd = -1, ram_fd = -1;
 	bool child;
 
-	TRY(sock_connect_at(rundir_fd(d->rundir), "stub.sock", &stub_fd));
+	if (d->callbacks->line)
+		line_fd = d->callbacks->line(d->user);
+	else
+		TRY(sock_connect_at(rundir_fd(d->rundir), "stub.sock", &stub_fd));
 	TRY(sock_pair(&word_fd, &told_fd));
 	if (d->callbacks->ram)
 		ram_fd = d->callbacks->ram(d->user);
 	TRY(process_fork(true, &d->server, &child));
 	if (child)
-		run_server(d, &(struct debugport_session){ client_fd, d->goes_on, stub_fd, told_fd, ram_fd });
+		run_server(d, &(struct debugport_session){ client_fd, d->goes_on, stub_fd, line_fd, told_fd, ram_fd });
 	d->word_fd = steal_fd(&word_fd);
 	d->server_source = loop_add_fd(d->loop, d->server.pidfd, POLLIN, on_server_end, d);
 	return NULL;
@@ -354,6 +359,11 @@ void debugport_vm_stopped(struct debugport *d)
 bool debugport_busy(const struct debugport *d)
 {
 	return (d->client_fd >= 0 && !d->client_source) || d->server.pid > 0 || d->mending;
+}
+
+void debugport_end_server(struct debugport *d)
+{
+	process_kill(&d->server, SIGKILL);
 }
 
 void debugport_hang_up(struct debugport *d)

@@ -18,9 +18,10 @@
 struct debugport_session {
 	int client_fd; /* -1: none; only what a server process that died has left in the stub is to be cleared away */
 	bool goes_on;  /* without a client: the VM ran until it was stopped for this, and goes on afterwards */
-	int stub_fd;
-	int word_fd; /* see debugport_reset_done() */
-	int ram_fd;  /* the guest's memory, to be read; -1: it isn't to be had */
+	int stub_fd;   /* QEMU's; -1 with a line */
+	int line_fd;   /* the serial line to the kernel's stub (supervisor/line.h); -1: none */
+	int word_fd;   /* see debugport_reset_done() */
+	int ram_fd;    /* the guest's memory, to be read; -1: it isn't to be had */
 };
 
 /* What a server process does: blocks until the session is over. */
@@ -38,6 +39,8 @@ struct debugport_callbacks {
 	bool (*runs)(void *user);
 	/* A descriptor of the guest's memory, which the server process gets; -1: none. May be NULL. */
 	int (*ram)(void *user);
+	/* The serial line to the kernel's stub, for a server process; -1: it isn't to be had. NULL: it has QEMU's stub. */
+	int (*line)(void *user);
 	debugport_serve serve;
 	void *serve_user;
 };
@@ -63,5 +66,7 @@ void debugport_vm_stopped(struct debugport *d);
 bool debugport_busy(const struct debugport *d);
 /* What was to be done about a guest's reset is done: tells the server process, which holds its client's wishes till then. */
 void debugport_reset_done(const struct debugport *d);
+/* Ends the server process, which can't be dealt with; what it left is cleared away as if it had died. */
+void debugport_end_server(struct debugport *d);
 /* Ends the server process; for a QEMU that is gone. */
 void debugport_hang_up(struct debugport *d);

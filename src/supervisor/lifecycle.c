@@ -163,6 +163,12 @@ static struct err *on_reset_finished(struct json_object *value, const char *erro
 	return on_reset_armed(value, error, user);
 }
 
+/* One on QEMU's stub, which lets it go on itself. The kernel's own knows nothing of the machine. */
+static bool debugger_holds(const struct supervisor *s)
+{
+	return !s->line && s->debugport && debugport_busy(s->debugport);
+}
+
 static void finish_reset(struct supervisor *s)
 {
 	if (!s->resetting)
@@ -172,7 +178,7 @@ static void finish_reset(struct supervisor *s)
 	s->status = "running";
 	qmp_command(s->qmp, "set-action", reboot_action("shutdown"), on_reset_finished, s);
 	/* A debugger was told that the VM has stopped; going on behind its back it would lose track. */
-	if (s->debugport && debugport_busy(s->debugport)) {
+	if (debugger_holds(s)) {
 		s->status = "debug";
 		console_note(s->console, "the guest restarts: it is held at reset until the debugger continues");
 		return;
@@ -364,6 +370,8 @@ struct err *lifecycle_event(const char *event, struct json_object *data, void *u
 	} else if (streq(event, "GUEST_PANICKED")) {
 		handle_panic(s);
 	} else if (streq(event, "RESET")) {
+		if (s->line)
+			line_hang_up(s->line);
 		finish_reset(s);
 	} else if (streq(event, "DUMP_COMPLETED")) {
 		handout_dump_ended(s, data);
@@ -407,8 +415,7 @@ void lifecycle_go_on(struct supervisor *s)
 	if (!s->held || s->holders || s->dumping)
 		return;
 	s->held = false;
-	if (s->outcome == OUTCOME_NONE && !s->panicked && !s->resetting &&
-	    !(s->debugport && debugport_busy(s->debugport)))
+	if (s->outcome == OUTCOME_NONE && !s->panicked && !s->resetting && !debugger_holds(s))
 		qmp_command(s->qmp, "cont", NULL, NULL, NULL);
 }
 

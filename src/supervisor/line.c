@@ -58,7 +58,7 @@ struct line {
 	struct buf messages;    /* the server process's, not understood yet */
 	struct buf after_break; /* for the guest, once the BREAK is sent */
 	bool breaking;
-	bool stands;
+	bool stands, stood;
 	bool hung_up;
 };
 
@@ -88,9 +88,9 @@ bool line_is_shared(const struct line *l)
 	return l->server;
 }
 
-bool line_stands(const struct line *l)
+bool line_stood(const struct line *l)
 {
-	return l->stands;
+	return l->stood;
 }
 
 static void set_stands(struct line *l, bool stands)
@@ -142,16 +142,15 @@ static bool obey(struct line *l, const struct line_message *m)
 	case LINE_PACKET:
 		return tell(l, m->word == LINE_TEXT, m->size);
 	case LINE_WRITE:
-		l->callbacks->write(m->bytes, m->size, l->user);
+		l->callbacks->write(m->bytes, m->size, false, l->user);
 		return true;
 	case LINE_BREAK:
 		begin_break(l, m);
 		return true;
 	case LINE_STANDS:
-		set_stands(l, true);
-		return true;
 	case LINE_RUNS:
-		set_stands(l, false);
+		l->stood = m->word == LINE_STANDS;
+		set_stands(l, l->stood);
 		return true;
 	case LINE_WORDS_N:
 		break;
@@ -188,7 +187,7 @@ void line_break_done(struct line *l)
 	l->breaking = false;
 	l->after_break = (struct buf)BUF_INIT;
 	if (bytes.len)
-		l->callbacks->write(bytes.data, bytes.len, l->user);
+		l->callbacks->write(bytes.data, bytes.len, true, l->user);
 	obey_all(l);
 }
 
@@ -252,6 +251,7 @@ void line_hang_up(struct line *l)
 	if (!l->server)
 		return;
 	l->hung_up = true;
+	l->stood = false;
 	shutdown(stream_fd(l->server), SHUT_WR);
 	forget(l);
 }

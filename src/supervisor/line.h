@@ -51,13 +51,14 @@ enum line_parsed line_parse(const char *bytes, size_t len, struct line_message *
 struct line_callbacks {
 	/* What the guest wrote to its console. */
 	void (*text)(const char *bytes, size_t len, void *user);
-	void (*write)(const char *bytes, size_t len, void *user);
+	/* behind_break: these are what a BREAK was sent for, and go the same way. */
+	void (*write)(const char *bytes, size_t len, bool behind_break, void *user);
 	/*
 	 * A BREAK, which is to be followed by line_break_done() once it is sent. NULL: there is no way to send one, and the bytes
 	 * behind it go alone.
 	 */
 	void (*send_break)(void *user);
-	/* The kernel stands still, or goes on; also told at the end. */
+	/* The kernel stands still, or goes on, or nobody knows any more. */
 	void (*stands)(bool stands, void *user);
 	/* The server process makes no sense, or doesn't keep up: it is to be ended. */
 	void (*broken)(void *user);
@@ -77,7 +78,8 @@ void line_unshare(struct line *l);
 /* What was written to it goes no further: the guest begins anew, or is gone. The server process reads the end of it. */
 void line_hang_up(struct line *l);
 bool line_is_shared(const struct line *l);
-bool line_stands(const struct line *l);
+/* Whether the kernel stood still by what a server process said last, be it there or not. */
+bool line_stood(const struct line *l);
 
 /* The guest has written this. */
 void line_feed(struct line *l, const char *bytes, size_t len);

@@ -34,6 +34,7 @@ struct vm_record {
 	uint32_t cpus;
 	uint64_t started; /* seconds since 1970 */
 	bool kaslr;
+	bool kgdb;     /* the debug port leads to the kernel's own stub */
 	char *cmdline; /* kernel parameters */
 	char *kernel;  /* the file that was booted */
 	char *vmlinux;

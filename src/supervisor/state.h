@@ -9,6 +9,7 @@
 #include "supervisor/agentport.h"
 #include "supervisor/console.h"
 #include "supervisor/control.h"
+#include "supervisor/line.h"
 #include "supervisor/supervisor.h"
 #include "vm/panic.h"
 #include "vm/qemu.h"
@@ -32,6 +33,8 @@ struct supervisor {
 	struct debugport *debugport;
 	struct debugport_callbacks debugport_callbacks;
 	int stub_fd;
+	struct line *line;                 /* with KGDB; else NULL */
+	struct stream *kgdb_out, *kgdb_in; /* its own line, if it has one */
 	struct agentport *agentport;
 
 	struct qemu qemu;
@@ -103,6 +106,18 @@ void supervisor_send_frame(struct supervisor *s, const uint8_t *frame, size_t le
 void supervisor_send_size(struct supervisor *s);
 /* Has init start the agent, if it doesn't run: now, or when init is up. */
 void supervisor_want_agent(struct supervisor *s);
+
+/* --- kgdbline.c --- */
+
+/* A debugger is to speak with the kernel's own stub. */
+void kgdbline_create(struct supervisor *s);
+/* A QEMU has started, or is gone. */
+void kgdbline_attach(struct supervisor *s);
+void kgdbline_detach(struct supervisor *s);
+/* What came over the console's line. */
+void kgdbline_feed(struct supervisor *s, const char *bytes, size_t len);
+/* A server process's end of the line, for debugport.h; user is the supervisor. */
+int kgdbline_share(void *user);
 
 /* --- handout.c --- */
 

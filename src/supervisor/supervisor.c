@@ -100,7 +100,7 @@ static struct err *on_request(const struct control_request *request, struct cont
 	switch (request->op) {
 	case CONTROL_STATUS:
 		/* It is stopped for its reset, but not for long. */
-		answer->status = s->resetting ? "running" : s->status;
+		answer->status = s->resetting ? "running" : s->line && line_stood(s->line) ? "debug" : s->status;
 		answer->up = s->init_up;
 		answer->own_init = s->params->own_init;
 		answer->resets = s->resets;
@@ -149,9 +149,15 @@ static void on_output(const char *bytes, size_t len, void *user)
 	panic_watch_feed(&s->panic, bytes, len);
 }
 
+static void on_line(const char *bytes, size_t len, void *user)
+{
+	kgdbline_feed(user, bytes, len);
+}
+
 static const struct console_callbacks console_callbacks = {
 	.action = on_key,
 	.output = on_output,
+	.line = on_line,
 	.resize = on_resize,
 };
 
@@ -183,7 +189,11 @@ static void stop_for_client(void *user)
 {
 	struct supervisor *s = user;
 
-	qmp_command(s->qmp, "stop", NULL, on_stopped, s);
+	/* The kernel's stub stops it. */
+	if (s->line)
+		debugport_vm_stopped(s->debugport);
+	else
+		qmp_command(s->qmp, "stop", NULL, on_stopped, s);
 }
 
 static struct err *on_state_left(struct json_object *value, const char *error, void *user)
@@ -191,7 +201,12 @@ static struct err *on_state_left(struct json_object *value, const char *error, v
 	struct supervisor *s = user;
 
 	(void)value;
-	if (error || s->outcome != OUTCOME_NONE || s->running || s->panicked || debugport_busy(s->debugport))
+	if (s->line && s->outcome == OUTCOME_NONE && line_stood(s->line) && !debugport_busy(s->debugport))
+		console_note(s->console,
+			     "the debugger is gone and left the kernel stopped; attach again (ktb gdb%s), or type go "
+			     "on its console",
+			     s->params->name_option);
+	if (error || s->line || s->outcome != OUTCOME_NONE || s->running || s->panicked || debugport_busy(s->debugport))
 		return NULL;
 	console_note(s->console, "the debugger is gone and left the VM stopped; attach again (ktb gdb%s), or %s",
 		     s->params->name_option,
@@ -203,7 +218,7 @@ static bool is_running(void *user)
 {
 	const struct supervisor *s = user;
 
-	return s->running;
+	return s->line ? !line_stood(s->line) : s->running;
 }
 
 static int ram_for_server(void *user)
@@ -252,6 +267,7 @@ static struct err *start_qemu(struct supervisor *s)
 	TRY(qemu_start(&s->vm, rundir_fd(s->params->rundir), s->stub_fd, agentport_fd(s->agentport), &s->qemu));
 	console_attach(s->console, steal_fd(&s->qemu.serial_out_fd), steal_fd(&s->qemu.serial_in_fd),
 		       steal_fd(&s->qemu.hmp_fd));
+	kgdbline_attach(s);
 	s->qmp = qmp_create(s->loop, steal_fd(&s->qemu.qmp_fd), lifecycle_event, s);
 	s->init = stream_create(s->loop, steal_fd(&s->qemu.init_fd), false, &init_callbacks, s);
 	s->messages = stream_create(s->loop, steal_fd(&s->qemu.stderr_fd), false, &message_callbacks, s);
@@ -277,6 +293,7 @@ static struct err *stop_qemu(struct supervisor *s, int *ret_status)
 	loop_remove(steal(&s->ended));
 	loop_remove(steal(&s->timer));
 	loop_remove(steal(&s->stop_timer));
+	kgdbline_detach(s);
 	console_detach(s->console);
 	handout_drop_all(s);
 	qmp_destroy(steal(&s->qmp));
@@ -370,8 +387,11 @@ static struct err *set_up(struct supervisor *s)
 							       .client_gone = client_gone,
 							       .runs = s->params->serve_mends ? is_running : NULL,
 							       .ram = ram_for_server,
+							       .line = s->params->kgdb ? kgdbline_share : NULL,
 							       .serve = s->params->serve,
 							       .serve_user = s->params->serve_user };
+	if (s->params->kgdb)
+		kgdbline_create(s);
 	if (s->params->has_port)
 		TRY(debugport_create(s->loop, s->params->port, s->params->rundir, &s->debugport_callbacks, s,
 				     &s->debugport));
@@ -426,6 +446,8 @@ struct err *supervisor_run(const struct supervisor_params *params, int *ret_stat
 	control_destroy(s.control);
 	debugport_destroy(s.debugport);
 	agentport_destroy(s.agentport);
+	kgdbline_detach(&s);
+	line_destroy(s.line);
 	console_destroy(s.console);
 	if (s.stub_fd >= 0)
 		close(s.stub_fd);

@@ -33,6 +33,7 @@ struct supervisor_params {
 	uint16_t port;         /* 0: a free one */
 	debugport_serve serve; /* what a debug client's server process does */
 	bool serve_mends;      /* ... and can clear away what another one has left */
+	bool kgdb;             /* it speaks with the kernel's stub, over a serial line */
 	void *serve_user;
 	struct terminal *terminal; /* NULL: in the background */
 	const char

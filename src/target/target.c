@@ -210,6 +210,12 @@ struct err *target_kill(struct target *t)
 	CALL(t, kill, "be ended");
 }
 
+uint32_t target_stopped_thread(struct target *t)
+{
+	FIND(t, stopped_thread);
+	return t ? t->ops->stopped_thread(t) : 0;
+}
+
 bool target_is_resetting(struct target *t)
 {
 	FIND(t, is_resetting);

@@ -118,6 +118,7 @@ struct target_ops {
 	struct err *(*description)(struct target *t, const char *annex, struct buf *ret);
 	struct err *(*threads)(struct target *t, struct target_threads *ret);
 	bool (*has_thread)(struct target *t, uint32_t thread);
+	uint32_t (*stopped_thread)(struct target *t);
 	struct err *(*read_registers)(struct target *t, uint32_t thread, struct buf *ret);
 	struct err *(*known_registers)(struct target *t, uint32_t thread, struct buf *ret);
 	struct err *(*write_registers)(struct target *t, uint32_t thread, const void *bytes, size_t len);
@@ -170,6 +171,8 @@ struct err *target_description(struct target *t, const char *annex, struct buf *
 /* Appends to ret. The CPUs come first, in order. */
 struct err *target_threads(struct target *t, struct target_threads *ret) err_must_check;
 bool target_has_thread(struct target *t, uint32_t thread);
+/* The one that is at the stop at which a session begins; 0: there is none such. */
+uint32_t target_stopped_thread(struct target *t);
 
 /*
  * All registers of a thread, or the one of that number, as the description has them, in the target's byte order. What is not

@@ -116,7 +116,11 @@ void vm_argv(const struct vm_params *p, const struct vm_channels *c, struct strv
 	 * waits no longer than 10 ms for each, drops them.
 	 */
 	strv_add(argv, "-chardev");
-	strv_addf(argv, "pipe,id=serial,path=/proc/self/fd/%d/serial", c->dir_fd);
+	strv_addf(argv, "pipe,id=" VM_SERIAL ",path=/proc/self/fd/%d/serial", c->dir_fd);
+	if (p->kgdb_line) {
+		strv_add(argv, "-chardev");
+		strv_addf(argv, "pipe,id=kgdb,path=/proc/self/fd/%d/kgdb", c->dir_fd);
+	}
 	add_socket(argv, "qmp", c->qmp_fd);
 	add_socket(argv, "hmp", c->hmp_fd);
 	add_socket(argv, "init", c->init_fd);
@@ -124,9 +128,10 @@ void vm_argv(const struct vm_params *p, const struct vm_channels *c, struct strv
 	strv_addf(argv, "socket,id=stub,fd=%d,server=on,wait=off", c->stub_fd);
 	strv_add(argv, "-chardev");
 	strv_addf(argv, "socket,id=agent,fd=%d,server=on,wait=off", c->agent_fd);
+	strv_add_all(argv, (const char *const[]){ "-serial", "chardev:" VM_SERIAL, NULL });
+	if (p->kgdb_line)
+		strv_add_all(argv, (const char *const[]){ "-serial", "chardev:kgdb", NULL });
 	strv_add_all(argv, (const char *const[]){
-				   "-serial",
-				   "chardev:serial",
 				   "-mon",
 				   "chardev=qmp,mode=control",
 				   "-mon",
@@ -151,6 +156,12 @@ void vm_argv_by_hand(const struct vm_params *p, uint16_t port, struct strv *argv
 	strv_add_all(argv, (const char *const[]){
 				   "-serial",
 				   "mon:stdio",
+				   NULL,
+			   });
+	/* QEMU says which terminal it has made for it. */
+	if (p->kgdb_line)
+		strv_add_all(argv, (const char *const[]){ "-serial", "pty", NULL });
+	strv_add_all(argv, (const char *const[]){
 				   "-chardev",
 				   "null,id=init",
 				   "-chardev",

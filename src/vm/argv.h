@@ -25,6 +25,7 @@ struct vm_params {
 	enum vm_accel accel;
 	const struct attach *attach;   /* NULL: nothing */
 	bool wait;                     /* CPUs held at reset (-S) */
+	bool kgdb_line;                /* a second serial line, ttyS1, for the kernel's own debugger */
 	bool no_sandbox;               /* for a QEMU that was built without */
 	const struct strv *extra_args; /* behind all others; NULL: none */
 };
@@ -33,6 +34,9 @@ struct vm_params {
 #define VM_INIT_PORT "ktb.init"
 #define VM_AGENT_PORT "ktb.agent"
 
+/* What QEMU calls the console's serial line, for `chardev-send-break`. */
+#define VM_SERIAL "serial"
+
 #define VM_SANDBOX "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 /*
@@ -40,7 +44,7 @@ struct vm_params {
  */
 struct vm_channels {
 	int ram_fd;   /* memfd, sealed to the size of the RAM */
-	int dir_fd;   /* folder with the FIFOs serial.in and serial.out: ttyS0 */
+	int dir_fd;   /* folder with the FIFOs serial.in and serial.out: ttyS0; kgdb.in and kgdb.out: ttyS1 */
 	int qmp_fd;   /* stream sockets: machine protocol, */
 	int hmp_fd;   /* monitor for people, */
 	int init_fd;  /* init's virtio-serial port */

@@ -111,6 +111,10 @@ struct err *qemu_start(const struct vm_params *params, int dir_fd, int stub_fd, 
 	TRY(make_ram(params->memory, &q.ram_fd));
 	TRY(make_fifo(dir_fd, "serial.out", &q.serial_out_fd));
 	TRY(make_fifo(dir_fd, "serial.in", &q.serial_in_fd));
+	if (params->kgdb_line) {
+		TRY(make_fifo(dir_fd, "kgdb.out", &q.kgdb_out_fd));
+		TRY(make_fifo(dir_fd, "kgdb.in", &q.kgdb_in_fd));
+	}
 	TRY(make_channels(&q, &t));
 	TRY(spawn(params, dir_fd, stub_fd, agent_fd, &q, &t));
 	*ret = q;
@@ -120,8 +124,8 @@ struct err *qemu_start(const struct vm_params *params, int dir_fd, int stub_fd, 
 
 void qemu_deinit(struct qemu *q)
 {
-	int *const fds[] = { &q->ram_fd, &q->serial_out_fd, &q->serial_in_fd, &q->qmp_fd,
-			     &q->hmp_fd, &q->init_fd,       &q->stderr_fd };
+	int *const fds[] = { &q->ram_fd, &q->serial_out_fd, &q->serial_in_fd, &q->kgdb_out_fd, &q->kgdb_in_fd,
+			     &q->qmp_fd, &q->hmp_fd,        &q->init_fd,      &q->stderr_fd };
 
 	process_deinit(&q->process);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {

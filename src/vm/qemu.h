@@ -9,15 +9,16 @@
 /* Descriptors are ours; -1 where handed on. */
 struct qemu {
 	struct process process;
-	int ram_fd;        /* read and write: never to be handed to others as it is */
-	int serial_out_fd; /* what the guest writes to ttyS0 */
-	int serial_in_fd;  /* what it reads there; only to be written to */
+	int ram_fd;                  /* read and write: never to be handed to others as it is */
+	int serial_out_fd;           /* what the guest writes to ttyS0 */
+	int serial_in_fd;            /* what it reads there; only to be written to */
+	int kgdb_out_fd, kgdb_in_fd; /* the same of ttyS1, if there is one */
 	int qmp_fd, hmp_fd, init_fd, stderr_fd;
 };
 
 #define QEMU_INIT                                                                                                      \
 	{                                                                                                              \
-		PROCESS_INIT, -1, -1, -1, -1, -1, -1, -1                                                               \
+		PROCESS_INIT, -1, -1, -1, -1, -1, -1, -1, -1, -1                                                       \
 	}
 
 /*

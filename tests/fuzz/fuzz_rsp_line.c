@@ -90,10 +90,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rsp_line_give_up(&apart.line, put, &apart);
 	if (whole.all.len != received.len || apart.all.len != received.len)
 		abort();
-	if (received.len &&
-	    (memcmp(whole.all.data, received.data, received.len) != 0 ||
-	     memcmp(apart.all.data, received.data, received.len) != 0 ||
-	     memcmp(whole.kinds.data, apart.kinds.data, received.len) != 0))
+	if (received.len && (memcmp(whole.all.data, received.data, received.len) != 0 ||
+			     memcmp(apart.all.data, received.data, received.len) != 0 ||
+			     memcmp(whole.kinds.data, apart.kinds.data, received.len) != 0))
 		abort();
 	side_deinit(&whole);
 	side_deinit(&apart);

@@ -1,0 +1,192 @@
+#include "cmd/serve_kgdb.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/util.h"
+#include "supervisor/line.h"
+
+/* The supervisor reads at once; one that doesn't has gone. */
+enum { WRITE_MS = 5000 };
+
+struct serve_kgdb {
+	struct serve_kgdb_params params;
+	struct kernel *kernel; /* NULL: not found (yet) */
+	struct target *target; /* NULL: it begins */
+	bool told_stands, stands;
+};
+
+/* --- The line --- */
+
+static bool send_all(int fd, const char *bytes, size_t len)
+{
+	while (len) {
+		ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+		if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+			return false;
+		if (n < 0 && poll(&p, 1, WRITE_MS) == 0)
+			return false;
+		if (n > 0) {
+			bytes += n;
+			len -= (size_t)n;
+		}
+	}
+	return true;
+}
+
+static bool say(const struct serve_kgdb *s, enum line_word word, const void *bytes, size_t size)
+{
+	_cleanup_(buf_deinit) struct buf message = BUF_INIT;
+
+	line_put(&message, word, bytes, size);
+	return send_all(s->params.line_fd, message.data, message.len);
+}
+
+static ssize_t read_line(void *user, void *ret, size_t len)
+{
+	const struct serve_kgdb *s = user;
+
+	return recv(s->params.line_fd, ret, len, MSG_DONTWAIT);
+}
+
+static ssize_t write_line(void *user, const void *bytes, size_t len)
+{
+	size_t n = MIN(len, (size_t)LINE_MESSAGE_MAX);
+
+	if (say(user, LINE_WRITE, bytes, n))
+		return (ssize_t)n;
+	errno = EPIPE;
+	return -1;
+}
+
+static struct err *send_break(void *user, const char *bytes, size_t len)
+{
+	if (say(user, LINE_BREAK, bytes, len))
+		return NULL;
+	return err_create(ERR_CLOSED, "the serial line was closed");
+}
+
+static void tell(void *user, bool is_packet, size_t len)
+{
+	(void)say(user, is_packet ? LINE_PACKET : LINE_TEXT, NULL, len);
+}
+
+static void tell_stands(void *user, bool stands)
+{
+	struct serve_kgdb *s = user;
+
+	if (s->told_stands && s->stands == stands)
+		return;
+	s->told_stands = true;
+	s->stands = stands;
+	(void)say(s, stands ? LINE_STANDS : LINE_RUNS, NULL, 0);
+}
+
+/* --- The guest's memory --- */
+
+/*
+ * What lies where it was linked to is believed. One that was moved may be what was left of another one by a reset: that is
+ * asked of the kernel that is there.
+ */
+static bool is_real(const struct kernel *k, void *user)
+{
+	const struct serve_kgdb *s = user;
+	uint8_t seen[4096], meant[sizeof(seen)];
+	uint64_t address = kernel_symbol(k, FACT_TEXT);
+	bool same;
+
+	if (!kernel_slide(k))
+		return true;
+	if (!s->target || !mem_try_read(s->params.mem, address, meant, sizeof(meant)))
+		return false;
+	struct err *e = kgdb_read_line(s->target, address, seen, sizeof(seen));
+	same = !e && memcmp(seen, meant, sizeof(seen)) == 0;
+	err_ignore(e);
+	return same;
+}
+
+static const struct kernel *find_kernel(struct serve_kgdb *s)
+{
+	struct layout_answer facts[KERNEL_FACTS_N];
+
+	if (s->kernel || !s->params.mem || !s->params.build_id)
+		return s->kernel;
+	struct err *e = serve_facts_get(s->params.facts, facts);
+	if (!e)
+		e = kernel_look(s->params.mem, s->params.build_id, facts, is_real, s, &s->kernel);
+	err_ignore(e);
+	return s->kernel;
+}
+
+static int active_cpu(void *user)
+{
+	struct serve_kgdb *s = user;
+	const struct kernel *k = find_kernel(s);
+	uint64_t address = k ? kernel_symbol(k, FACT_KGDB_ACTIVE) : 0;
+	int32_t cpu;
+
+	if (!address || !mem_try_read(s->params.mem, address, &cpu, sizeof(cpu)))
+		return KGDB_CPU_UNKNOWN;
+	return cpu >= 0 ? cpu : KGDB_NO_CPU;
+}
+
+static bool read_ram(void *user, uint64_t address, void *ret, size_t len)
+{
+	struct serve_kgdb *s = user;
+
+	return find_kernel(s) && mem_try_read(s->params.mem, address, ret, len);
+}
+
+static uint64_t kdb_mode(void *user)
+{
+	const struct kernel *k = find_kernel(user);
+
+	return k ? kernel_symbol(k, FACT_DBG_KDB_MODE) : 0;
+}
+
+/* --- Putting it together --- */
+
+struct serve_kgdb *serve_kgdb_create(const struct serve_kgdb_params *params)
+{
+	struct serve_kgdb *s = xcalloc(1, sizeof(*s));
+
+	s->params = *params;
+	return s;
+}
+
+void serve_kgdb_destroy(struct serve_kgdb *s)
+{
+	if (!s)
+		return;
+	kernel_destroy(s->kernel);
+	mem_destroy(s->params.mem);
+	free(s);
+}
+
+struct err *serve_kgdb_target(struct serve_kgdb *s, struct target **ret)
+{
+	const struct kgdb_params params = {
+		.line = { .fd = s->params.line_fd,
+			  .read = read_line,
+			  .write = write_line,
+			  .send_break = send_break,
+			  .tell = tell,
+			  .stands = tell_stands,
+			  .user = s },
+		.takes_output = s->params.cmdline && strstr(s->params.cmdline, "kgdbcon"),
+		.active_cpu = active_cpu,
+		.read_ram = read_ram,
+		.kdb_mode = kdb_mode,
+		.user = s,
+		.tap = s->params.tap,
+		.tap_user = s->params.tap_user,
+	};
+
+	TRY(kgdb_target_create(&params, ret));
+	s->target = *ret;
+	return NULL;
+}
