@@ -123,6 +123,12 @@ static struct err *make_cmdline(const struct config *cfg, const struct attach *a
 	/* It must follow kgdboc=. */
 	if (config_bool(cfg, OPT_VM_KGDB_WAIT))
 		strv_add(&words, "kgdbwait");
+	/*
+	 * What KGDB has planted in the kernel's code before that is write-protected it can't remove any more afterwards
+	 * (arch/x86/kernel/kgdb.c: it goes by how it was planted).
+	 */
+	if (config_bool(cfg, OPT_VM_KGDB) && config_bool(cfg, OPT_VM_KGDB_WAIT))
+		strv_add(&words, "rodata=off");
 	if (terminal && terminal_size(terminal, &rows, &cols))
 		strv_addf(&words, "ktb.rows=%u ktb.cols=%u", rows, cols);
 	if (terminal && terminal_is_interactive(terminal) && is_terminal_name(term))

@@ -231,6 +231,7 @@ static struct err *run_gdb(const struct session *s, const struct strv *rest)
 		.major = s->program.major,
 		.vmlinux = s->vmlinux,
 		.port = s->vm->port,
+		.patient = s->vm->kgdb,
 		.index_dir = s->index_dir,
 		.scripts = s->program.python ? s->vm->gdb_scripts : NULL,
 		.scripts_target = s->scripts_target,

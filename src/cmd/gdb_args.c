@@ -72,6 +72,8 @@ void gdb_args_build(const struct gdb_start *start, struct strv *argv)
 		add_moved(argv, start->moved->v[i], start->moved->v[i + 1]);
 	/* A port on this machine is open or it is not: trying for 15 s would hide that the VM is gone. */
 	add_setup(argv, "set tcp auto-retry off");
+	if (start->patient)
+		add_setup(argv, "set remotetimeout 20");
 	/* What the server names (vmlinux, modules) lies here: GDB would ask it for the content, and warn that it can't. */
 	add_setup(argv, "set sysroot");
 	strv_add(argv, start->vmlinux);

@@ -15,6 +15,7 @@ struct gdb_start {
 	unsigned int major;         /* GDB's version */
 	const char *vmlinux;        /* absolute */
 	uint16_t port;              /* on 127.0.0.1 */
+	bool patient;               /* the first answer may take seconds */
 	const char *index_dir;      /* NULL: no index */
 	const char *scripts;        /* the kernel's vmlinux-gdb.py; NULL: none, or no Python */
 	const char *scripts_target; /* where that is a link to; NULL: no link */

@@ -86,13 +86,13 @@ static bool said(const struct kgdb_target *k, const char *text)
 
 static struct err *does_not_stop(const struct kgdb_target *k)
 {
+	/* A kernel's KGDB hears of SysRq-g once it has a line. */
 	const char *why =
-		said(k, "No KGDB I/O module") || said(k, "KGDB I/O")
-			? "its KGDB has no line: kgdboc= has to name this one"
+		said(k, "sysrq: HELP") || said(k, "No KGDB I/O module")
+			? "it has no KGDB (CONFIG_KGDB, CONFIG_KGDB_SERIAL_CONSOLE), or that has no line "
+			  "(kgdboc=ttyS0,115200)"
 		: said(k, "sysrq: This sysrq operation is disabled")
 			? "SysRq is switched off there: echo 1 >/proc/sys/kernel/sysrq"
-		: said(k, "sysrq: HELP")
-			? "it has no KGDB, or none for SysRq-g (CONFIG_KGDB, CONFIG_KGDB_SERIAL_CONSOLE)"
 			: "it may be hung with interrupts off, have no KGDB, none on this line (kgdboc=), or no SysRq "
 			  "(CONFIG_MAGIC_SYSRQ_SERIAL); or nobody is at the other end";
 
