@@ -6,7 +6,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-export KTB XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}" XDG_RUNTIME_DIR="$tmp/run" HOME="$tmp/home"
+export vm KTB XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}" XDG_RUNTIME_DIR="$tmp/run" HOME="$tmp/home"
 mkdir -m 700 "$tmp/run" "$tmp/home"
 cd "$tmp" || exit 1
 at_exit '"$KTB" stop --all --force >/dev/null 2>&1'
@@ -24,6 +24,17 @@ int main(int argc, char **argv)
 }
 C
 cc -O2 -static -o calls calls.c || exit 1
+
+# later COMMAND...: in the guest, once a debugger has let it go on; then, with INTERRUPT, that is interrupted.
+cat >later <<'SH'
+#!/bin/sh
+for _ in $(seq 100); do
+	"$KTB" exec --name "$vm" -- "$@" && break
+	sleep 0.2
+done >/dev/null 2>&1
+[ -z "${INTERRUPT-}" ] || kill -INT "$INTERRUPT"
+SH
+chmod +x later
 
 # What nobody but the console may take, though it looks like packets: ends with a $ and no line's end.
 for i in 1 2 3 4 5 6 7 8; do
@@ -92,9 +103,9 @@ on_kernel()
 
 	# Two hundred calls, of which none is meant, and then one that is.
 	kgdb -ex 'break __x64_sys_getppid if $ktb_pid > 100000' \
-		-ex 'shell ("$KTB" exec --name "$vm" -- /root/calls 200; kill -INT $PPID) >/dev/null 2>&1 &' -ex continue
+		-ex 'shell INTERRUPT=$PPID ./later /root/calls 200 &' -ex continue
 	expect_match "$version: a false condition doesn't stop; Ctrl-C does" 'received signal SIGINT'
-	kgdb -ex 'break __x64_sys_getppid' -ex 'shell "$KTB" exec --name "$vm" -- /root/calls 2 >/dev/null 2>&1 &' \
+	kgdb -ex 'break __x64_sys_getppid' -ex 'shell ./later /root/calls 2 &' \
 		-ex continue -ex bt -ex 'p $lx_current().comm' -ex 'stepi' -ex 'stepi' -ex 'next' -ex 'continue' -ex 'finish'
 	expect_match "$version: a breakpoint stops" 'Breakpoint 1, __(x64|do)_sys_getppid'
 	expect_match "$version: the backtrace reaches the entry" 'entry_SYSCALL_64'
@@ -114,7 +125,7 @@ on_kernel()
 	expect_match "$version: it can't be stepped" 'can.t be|only looked at|read-only|sleep'
 
 	# Modules.
-	kgdb -ex 'shell "$KTB" exec --name "$vm" -- modprobe dummy >/dev/null 2>&1 &' -ex 'set breakpoint pending on' \
+	kgdb -ex 'shell ./later modprobe dummy &' -ex 'set breakpoint pending on' \
 		-ex 'break dummy_init_module' -ex continue -ex 'bt 2' -ex 'info sharedlibrary' -ex 'delete' -ex continue
 	expect_match "$version: a module's symbols are there before its init function runs" 'dummy_init_module \('
 	expect_match "$version: from its file" 'Yes .*dummy.ko'
@@ -182,7 +193,7 @@ on_lines()
 	vm=own
 	detach own --kgdb --line ttyS1 --port auto --memory 512M --files "$tmp/calls:/root/calls"
 	await own 'a line of its own: it is up' answers
-	kgdb -ex 'bt 3' -ex 'break __x64_sys_getppid' -ex 'shell "$KTB" exec --name own -- /root/calls 1 >/dev/null 2>&1 &' \
+	kgdb -ex 'bt 3' -ex 'break __x64_sys_getppid' -ex 'shell ./later /root/calls 1 &' \
 		-ex continue -ex 'stepi' -ex 'bt 2'
 	expect_match 'a line of its own: it stops by a BREAK on the console' '^#0 .*kgdb_breakpoint'
 	expect_match 'a line of its own: breakpoints stop' 'Breakpoint 1, __(x64|do)_sys_getppid'
