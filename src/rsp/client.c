@@ -11,7 +11,8 @@ enum { REQUEST_SHOWN = 40, OUTPUT_TIMES = 10, OUTPUT_MAX = 1 << 20 };
 struct rsp_client {
 	struct rsp_conn *conn;
 	bool running;
-	bool late; /* the reply to a call that has timed out is still to come */
+	bool late;              /* the reply to a call that has timed out is still to come */
+	uint64_t retransmit_ns; /* 0: never */
 };
 
 struct rsp_client *rsp_client_create(int fd, size_t max_reply)
@@ -30,6 +31,11 @@ void rsp_client_destroy(struct rsp_client *c)
 	rsp_conn_flush(c->conn);
 	rsp_conn_destroy(c->conn);
 	free(c);
+}
+
+void rsp_client_set_retransmit(struct rsp_client *c, unsigned int after_ms)
+{
+	c->retransmit_ns = after_ms * NSEC_PER_MSEC;
 }
 
 struct rsp_conn *rsp_client_conn(struct rsp_client *c)
@@ -109,6 +115,7 @@ struct wait {
 	uint64_t timeout_ns;
 	uint64_t deadline_ns;
 	uint64_t last_deadline_ns; /* whatever the stub prints */
+	uint64_t again_ns;         /* when an unacknowledged request goes once more; 0: not */
 	rsp_output output;         /* or NULL */
 	void *user;
 };
@@ -134,8 +141,17 @@ static struct err *too_long(void)
 	return err_create(ERR_BAD_DATA, "the debug stub's reply is longer than allowed");
 }
 
+static void retransmit(const struct rsp_client *c, struct wait *w, uint64_t now)
+{
+	if (!c->retransmit_ns || now < w->again_ns)
+		return;
+	if (w->again_ns)
+		rsp_conn_retransmit(c->conn);
+	w->again_ns = now + c->retransmit_ns;
+}
+
 /* Polls until the descriptor is ready. *ret_late: the time is up. */
-static struct err *wait_ready(const struct rsp_client *c, const struct wait *w, bool *ret_late)
+static struct err *wait_ready(const struct rsp_client *c, struct wait *w, bool *ret_late)
 {
 	struct pollfd p = { .fd = rsp_client_fd(c), .events = rsp_client_poll_events(c) };
 	uint64_t now = now_ns();
@@ -144,7 +160,9 @@ static struct err *wait_ready(const struct rsp_client *c, const struct wait *w, 
 	*ret_late = now >= w->deadline_ns;
 	if (*ret_late)
 		return NULL;
-	left_ms = (int)((w->deadline_ns - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
+	retransmit(c, w, now);
+	left_ms = (int)((MIN(w->deadline_ns, w->again_ns ? w->again_ns : UINT64_MAX) - now + NSEC_PER_MSEC - 1) /
+			NSEC_PER_MSEC);
 	if (poll(&p, 1, left_ms) < 0 && errno != EINTR)
 		return err_os(errno, "wait for the debug stub");
 	return NULL;

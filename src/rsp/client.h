@@ -22,6 +22,11 @@ struct rsp_client *rsp_client_create(int fd, size_t max_reply);
 void rsp_client_destroy(struct rsp_client *c);
 DEFINE_CLEANUP(struct rsp_client *, rsp_client_destroy);
 
+/*
+ * For a line that can lose bytes: a request that isn't acknowledged within so many ms is sent again. 0, as at first: it isn't.
+ */
+void rsp_client_set_retransmit(struct rsp_client *c, unsigned int after_ms);
+
 /* For its tap, and for no-ack mode. */
 struct rsp_conn *rsp_client_conn(struct rsp_client *c);
 

@@ -245,6 +245,14 @@ static void on_nak(struct rsp_conn *c)
 		transmit(c);
 }
 
+void rsp_conn_retransmit(struct rsp_conn *c)
+{
+	if (!c->awaits_ack || c->broken || ++c->resends > RSP_RESENDS_MAX)
+		return;
+	transmit(c);
+	rsp_conn_flush(c);
+}
+
 static void acknowledge(struct rsp_conn *c, enum rsp_event event)
 {
 	if (c->no_ack || c->broken)

@@ -71,6 +71,9 @@ struct err *rsp_conn_send(struct rsp_conn *c, const void *payload, size_t len) e
 /* The same for the byte 0x03, which has its place in the queue but isn't acknowledged. */
 struct err *rsp_conn_send_interrupt(struct rsp_conn *c) err_must_check;
 
+/* Sends the packet that waits for its acknowledgment again; nothing if none does, or that was done often enough. */
+void rsp_conn_retransmit(struct rsp_conn *c);
+
 /*
  * No acknowledgments any more, either way. It holds once all that has been queued is acknowledged: a server calls this
  * right after it queued the OK to QStartNoAckMode, a client when it has the OK. From then on sums are not looked at.

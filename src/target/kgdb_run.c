@@ -476,13 +476,6 @@ static struct err *switch_to_kdb(struct kgdb_target *k, bool *ret)
 	return NULL;
 }
 
-static struct err *forget_breakpoints(struct kgdb_target *k)
-{
-	for (size_t i = 0; i < k->breaks.n; i++)
-		k->breaks.v[i].wanted = 0;
-	return settle_breakpoints(k, false);
-}
-
 struct err *kgdb_detach(struct target *t)
 {
 	static const char again[] = "second time";
@@ -490,7 +483,7 @@ struct err *kgdb_detach(struct target *t)
 	struct kgdb_target *k = kgdb_target(t);
 	bool in_kdb = false, set;
 
-	TRY(forget_breakpoints(k));
+	/* The kernel removes all its breakpoints, in any of the ways. */
 	TRY(set_kdb_mode(k, &set));
 	if (!set)
 		TRY(switch_to_kdb(k, &in_kdb));
@@ -518,6 +511,5 @@ struct err *kgdb_leave(struct target *t)
 	struct kgdb_target *k = kgdb_target(t);
 	bool in_kdb;
 
-	TRY(forget_breakpoints(k));
 	return switch_to_kdb(k, &in_kdb);
 }

@@ -17,6 +17,7 @@ enum {
 	REPLY_MAX = 1 << 14,
 	HEARD_MAX = 1024,
 	ALONE_MS = 100, /* how long a $ alone is held: it is a prompt */
+	RETRANSMIT_MS = 3000,
 	PART_MS = 1000, /* and what looks like a packet, at 9600 baud with all its bytes */
 };
 
@@ -164,6 +165,7 @@ void kgdb_wire_connect(struct kgdb_target *k)
 	buf_clear(&k->wire.in);
 	k->stub = rsp_client_create(k->params.line.fd, REPLY_MAX);
 	rsp_conn_set_transport(rsp_client_conn(k->stub), &k->transport);
+	rsp_client_set_retransmit(k->stub, RETRANSMIT_MS);
 	if (k->params.tap)
 		rsp_conn_set_tap(rsp_client_conn(k->stub), k->params.tap, k->params.tap_user);
 }

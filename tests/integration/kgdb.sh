@@ -23,7 +23,7 @@ int main(int argc, char **argv)
 	return 0;
 }
 C
-cc -O2 -static -o calls calls.c || exit 1
+cc -O2 -static -o calls calls.c && cc -O2 -D_GNU_SOURCE -o rsp "$root/tests/rsp.c" || exit 1
 
 # later COMMAND...: in the guest, once a debugger has let it go on; then, with INTERRUPT, that is interrupted.
 cat >later <<'SH'
@@ -109,7 +109,7 @@ on_kernel()
 		-ex continue -ex bt -ex 'p $lx_current().comm' -ex 'stepi' -ex 'stepi' -ex 'next' -ex 'continue' -ex 'finish'
 	expect_match "$version: a breakpoint stops" 'Breakpoint 1, __(x64|do)_sys_getppid'
 	expect_match "$version: the backtrace reaches the entry" 'entry_SYSCALL_64'
-	expect_match "$version: of the task that called" '"calls"'
+	expect_match "$version: of the task that called" '= "calls'
 	expect_equal "$version: it is hit again after steps" "$(printf '%s\n' "$stdout" | grep -c 'hit Breakpoint 1, ')" 2
 	expect_match "$version: finish runs to the caller" '^Value returned is'
 	expect "$version: no breakpoint is left" in_guest /root/calls 20
@@ -134,10 +134,12 @@ on_kernel()
 	kgdb_background -ex continue
 	expect "$version: a debugger lets it run" wait_for 60 says Continuing
 	expect "$version: the guest goes on" wait_for 60 answers
-	run in_guest sh -c 'stty -opost </dev/ttyS0; echo >/dev/ttyS0; echo "begin of text" >/dev/ttyS0; cat /root/text >/dev/ttyS0; echo >/dev/ttyS0; echo "end of text" >/dev/ttyS0'
+	# What the kernel has to say would come in between.
+	run in_guest sh -c 'echo 1 >/proc/sys/kernel/printk; stty -opost </dev/ttyS0; echo >/dev/ttyS0; echo "begin of text" >/dev/ttyS0; cat /root/text >/dev/ttyS0; echo >/dev/ttyS0; echo "end of text" >/dev/ttyS0'
 	await_log "$vm" "$version: the guest has written" '^end of text'
 	sed -n '/^begin of text/,/^end of text/p' "$(console_log "$vm")" | sed '1d;$d' >seen
 	{ cat text; echo; } >meant
+	stdout=$(diff seen meant | cut -c1-300)
 	expect "$version: the console has what the guest wrote, byte for byte" cmp seen meant
 
 	# What is typed while it stands is there when it goes on.
@@ -146,6 +148,7 @@ on_kernel()
 	say "$vm" 'echo ty""ped'
 	echo 'continue' >&9
 	await_log "$vm" "$version: what was typed meanwhile arrives" '^typed'
+	run in_guest sh -c 'echo 7 >/proc/sys/kernel/printk'
 
 	# Whoever vanishes.
 	run "$KTB" gdb --quiet --kgdb --name "$vm" -- -batch
@@ -157,6 +160,15 @@ on_kernel()
 	kill -9 "$(server_pid)"
 	expect "$version: its server killed, none is left" wait_for 60 in_guest /root/calls 20
 	end_gdb
+
+	# Again and again: one that breaks in, reads memory, and detaches.
+	attached=0
+	for _ in $(seq 50); do
+		timeout 30 ./rsp "$(field "$vm" port)" read ffffffff81000000 40 1 >/dev/null 2>why && attached=$((attached + 1))
+	done
+	ran="attach and detach 50 times" status=$attached stdout='' stderr=$(cat why)
+	expect "$version: 50 times in a row one attaches and detaches" [ "$attached" = 50 ]
+	expect "$version: and the guest runs" wait_for 30 answers
 
 	# kdb by hand.
 	say "$vm" 'echo g >/proc/sysrq-trigger'

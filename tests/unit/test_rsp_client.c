@@ -180,6 +180,18 @@ static void test_damaged_and_lost(void **state)
 	expect_played(&s);
 }
 
+/* The stub heard nothing of the first one: that is played by a stub which doesn't answer it. */
+static void test_lost_request_goes_again(void **state)
+{
+	STUB(s, { "$g#67", 0, NULL }, { "$g#67", 0, "+$11#62" }, { "+$?#3f", 0, "+$S05#b8" });
+
+	(void)state;
+	rsp_client_set_retransmit(s.c, SHORT_MS);
+	expect_reply(&s, "g", "11");
+	expect_reply(&s, "?", "S05");
+	expect_played(&s);
+}
+
 static void test_reply_too_long(void **state)
 {
 	_cleanup_(buf_deinit) struct buf payload = BUF_INIT, packet = BUF_INIT;
@@ -432,6 +444,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_calls),
 		cmocka_unit_test(test_damaged_and_lost),
+		cmocka_unit_test(test_lost_request_goes_again),
 		cmocka_unit_test(test_reply_too_long),
 		cmocka_unit_test(test_late_reply),
 		cmocka_unit_test(test_late_reply_meets_poll),
