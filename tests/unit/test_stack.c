@@ -390,7 +390,8 @@ static void put_orc(struct fixture *x, size_t i, uint64_t from, int16_t sp_offse
 
 static void fact_of_bits(struct fixture *x, enum kernel_fact f, uint16_t offset, uint16_t size)
 {
-	fake_member(x->f, f, 4 + offset / 8, 1);
+	/* Their type is an int, which is larger than what is left of the struct. */
+	fake_member(x->f, f, 4 + offset / 8, 4);
 	x->f->facts[f].bit_offset = offset % 8;
 	x->f->facts[f].bit_size = size;
 }
