@@ -3,7 +3,7 @@
 #include "base/buildid.h"
 #include "base/log.h"
 #include "base/rows.h"
-#include "cmd/inspect.h"
+#include "cmd/module_files.h"
 #include "debuginfo/symbols.h"
 #include "kernel/task.h"
 
@@ -63,26 +63,71 @@ static void add_time(struct rows *rows, const struct task *t)
 	rows_u64_as(rows, t->time, shown);
 }
 
-static void add_long(struct rows *rows, const struct inspect *in, struct symbols *symbols, const struct task *t)
+/* --- Functions --- */
+
+struct functions {
+	struct config *cfg;
+	const struct inspect *in;
+	struct symbols *kernel; /* NULL: not known */
+	/* For those of modules, once a task sleeps in one; NULL: not known, or not tried. */
+	struct symbolizer *modules;
+	bool modules_tried;
+};
+
+static void functions_deinit(struct functions *f)
 {
-	uint64_t address, slide = kernel_slide(in->kernel);
-	struct symbols_place place;
+	symbols_destroy(f->kernel);
+	symbolizer_destroy(f->modules);
+}
+DEFINE_CLEANUP_STORAGE(struct functions, functions_deinit);
+
+static struct symbolizer *modules_of(struct functions *f)
+{
+	struct err *e = NULL;
+
+	if (f->modules_tried)
+		return f->modules;
+	f->modules_tried = true;
+	e = inspect_open_code(f->in, &f->modules);
+	if (!e)
+		module_files_add_all(f->cfg, f->in, f->modules, NULL);
+	err_ignore(e);
+	return f->modules;
+}
+
+/* The function that a call in it returns to, as text; where none is known, the address. */
+static char *name_function(struct functions *f, uint64_t address)
+{
+	struct symbolizer *modules;
+	const struct place *place;
+	struct symbols_place own;
+
+	if (f->kernel && symbols_at(f->kernel, address - kernel_slide(f->in->kernel), &own) && own.is_function)
+		return xstrdup(own.name);
+	modules = f->kernel ? modules_of(f) : NULL;
+	place = modules ? symbolize(modules, address, true) : NULL;
+	if (place && place->symbol && place->module)
+		return xasprintf("%s [%s]", place->symbol, place->module);
+	return xasprintf("0x%" PRIx64, address);
+}
+
+/* --- Rows --- */
+
+static void add_long(struct rows *rows, struct functions *f, const struct task *t)
+{
+	_cleanup_(free) char *function = NULL;
+	uint64_t address;
 	char text[32];
 
 	snprintf(text, sizeof(text), "0x%" PRIx64, t->address);
 	rows_str(rows, text);
-	if (!task_sleeps_in(in->kernel, t, &address)) {
-		rows_str(rows, NULL);
-	} else if (symbols && symbols_at(symbols, address - slide, &place) && place.is_function) {
-		rows_str(rows, place.name);
-	} else {
-		snprintf(text, sizeof(text), "0x%" PRIx64, address);
-		rows_str(rows, text);
-	}
+	if (task_sleeps_in(f->in->kernel, t, &address))
+		function = name_function(f, address);
+	rows_str(rows, function);
 }
 
-static void add_task(struct rows *rows, const struct inspect *in, struct symbols *symbols, bool is_long,
-		     const struct task *t)
+/* functions: NULL if they are not shown. */
+static void add_task(struct rows *rows, struct functions *functions, const struct task *t)
 {
 	const char state[] = { t->state, '\0' };
 
@@ -103,8 +148,8 @@ static void add_task(struct rows *rows, const struct inspect *in, struct symbols
 	else
 		rows_unknown(rows);
 	rows_bool(rows, t->known == TASK_KNOWS_ALL);
-	if (is_long)
-		add_long(rows, in, symbols, t);
+	if (functions)
+		add_long(rows, functions, t);
 	if (t->known & TASK_KNOWS_COMM)
 		rows_str(rows, t->comm);
 	else
@@ -154,7 +199,7 @@ static struct err *cmd_ps(struct config *cfg, const struct strv *positional, con
 								config_bool(cfg, OPT_OUTPUT_JSON));
 	_cleanup_(inspect_deinit) struct inspect in = INSPECT_INIT;
 	_cleanup_(task_list_deinit) struct task_list list = TASK_LIST_INIT;
-	_cleanup_(symbols_destroy) struct symbols *symbols = NULL;
+	_cleanup_(functions_deinit) struct functions functions = { .cfg = cfg, .in = &in };
 
 	(void)positional;
 	(void)rest;
@@ -162,9 +207,9 @@ static struct err *cmd_ps(struct config *cfg, const struct strv *positional, con
 	TRY(inspect_open(cfg, &in));
 	TRY(task_list_read(in.kernel, config_bool(cfg, OPT_INSPECT_THREADS), &list));
 	if (is_long)
-		symbols = try_symbols(&in);
+		functions.kernel = try_symbols(&in);
 	for (size_t i = 0; i < list.n; i++)
-		add_task(rows, &in, symbols, is_long, &list.tasks[i]);
+		add_task(rows, is_long ? &functions : NULL, &list.tasks[i]);
 	if (!list.n && list.complete)
 		log_warn("the kernel has started no task yet");
 	TRY(rows_emit(rows, stdout));

@@ -1,7 +1,7 @@
 /*
- * The bytes that are kept are those that are searched: a head, entries sorted by name, and the names. Nothing of it is
- * believed but that it is of this build: names may lie anywhere within the bytes, and whoever follows an entry looks
- * whether what is described there has that name.
+ * The bytes that are kept are those that are searched: a head, entries sorted by name, and the names. A checksum finds
+ * accidents; beyond that nothing of it is believed but that it is of this build: names may lie anywhere within the bytes, and
+ * whoever follows an entry looks whether what is described there has that name.
  */
 #include "debuginfo/names.h"
 
@@ -13,13 +13,14 @@
 
 enum { FILE_MAX = 1 << 29 };
 
-static const char magic[16] = "ktb names 2\n";
+static const char magic[16] = "ktb names 3\n";
 
 struct head {
 	char magic[sizeof(magic)];
 	char build_id[BUILD_ID_DIGITS_MAX + 8];
 	uint64_t entries;
-	uint64_t text; /* bytes */
+	uint64_t text;     /* bytes */
+	uint64_t checksum; /* of all that follows */
 };
 
 /* --- Search --- */
@@ -97,19 +98,59 @@ void names_destroy(struct names *n)
 
 /* --- Kept --- */
 
-void names_format(const struct names *n, const char *build_id, struct buf *ret)
+/* As FNV-1a, but of whole words: these are megabytes, and byte by byte would take longer than all else. */
+static uint64_t checksum(const char *data, size_t len)
 {
-	struct head h = { .entries = n->n, .text = n->text_len };
+	uint64_t sum = UINT64_C(0xcbf29ce484222325);
+
+	while (len) {
+		size_t n = MIN(len, sizeof(uint64_t));
+		uint64_t word = 0;
+
+		memcpy(&word, data, n);
+		sum = (sum ^ word) * UINT64_C(0x100000001b3);
+		sum ^= sum >> 32;
+		data += n;
+		len -= n;
+	}
+	return sum;
+}
+
+static struct head head_of(const char *build_id)
+{
+	struct head h = { .entries = 0 };
 
 	memcpy(h.magic, magic, sizeof(magic));
 	snprintf(h.build_id, sizeof(h.build_id), "%s", build_id);
+	return h;
+}
+
+void names_seal(struct buf *b)
+{
+	struct head h;
+
+	if (b->len < sizeof(h))
+		return;
+	memcpy(&h, b->data, sizeof(h));
+	h.checksum = checksum(b->data + sizeof(h), b->len - sizeof(h));
+	memcpy(b->data, &h, sizeof(h));
+}
+
+void names_format(const struct names *n, const char *build_id, struct buf *ret)
+{
+	struct head h = head_of(build_id);
+
+	h.entries = n->n;
+	h.text = n->text_len;
 	buf_append(ret, &h, sizeof(h));
 	buf_append(ret, n->bytes.data + n->entries, n->n * sizeof(struct names_entry));
 	buf_append(ret, n->bytes.data + n->text, n->text_len);
+	names_seal(ret);
 }
 
 struct err *names_parse(struct buf *b, const char *build_id, struct names **ret)
 {
+	const struct head expected = head_of(build_id);
 	struct names *n;
 	struct head h;
 	size_t rest;
@@ -118,10 +159,11 @@ struct err *names_parse(struct buf *b, const char *build_id, struct names **ret)
 		return err_create(ERR_BAD_DATA, "the kept index of names is cut off");
 	memcpy(&h, b->data, sizeof(h));
 	rest = b->len - sizeof(h);
-	if (memcmp(h.magic, magic, sizeof(magic)) != 0 || strncmp(h.build_id, build_id, sizeof(h.build_id)) != 0)
+	if (memcmp(h.magic, expected.magic, sizeof(h.magic)) != 0 ||
+	    memcmp(h.build_id, expected.build_id, sizeof(h.build_id)) != 0)
 		return err_create(ERR_BAD_DATA, "the kept index of names is another kernel's or program's");
 	if (h.entries > rest / sizeof(struct names_entry) || h.text != rest - h.entries * sizeof(struct names_entry) ||
-	    !h.text || b->data[b->len - 1])
+	    !h.text || b->data[b->len - 1] || h.checksum != checksum(b->data + sizeof(h), rest))
 		return err_create(ERR_BAD_DATA, "the kept index of names is damaged");
 	n = xcalloc(1, sizeof(*n));
 	n->n = h.entries;

@@ -51,8 +51,10 @@ DEFINE_CLEANUP(struct names *, names_destroy);
 /* From the cache, else from vmlinux, whose build ID must be build_id, and then into the cache. */
 struct err *names_load(const char *build_id, const char *vmlinux, struct names **ret) err_must_check;
 
-/* As it is kept: bytes of this machine's order. */
+/* As it is kept: bytes of this machine's order, appended to ret, which is empty. */
 void names_format(const struct names *n, const char *build_id, struct buf *ret);
+/* Puts the checksum into bytes that names_format() has written, and that were changed since. */
+void names_seal(struct buf *b);
 /* Takes the bytes over (b is empty then) if they are what names_format() wrote for this build ID; else ERR_BAD_DATA. */
 struct err *names_parse(struct buf *b, const char *build_id, struct names **ret) err_must_check;
 

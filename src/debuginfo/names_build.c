@@ -293,7 +293,8 @@ static struct names *make(struct builder *b)
 	const char *last = NULL;
 	size_t at = 0;
 
-	qsort(b->v, b->n, sizeof(*b->v), compare);
+	if (b->n)
+		qsort(b->v, b->n, sizeof(*b->v), compare);
 	for (size_t i = 0; i < b->n; i++) {
 		struct found *f = &b->v[i];
 

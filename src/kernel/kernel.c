@@ -44,14 +44,21 @@ uint64_t decode_member(const struct layout_answer *a, uint64_t value)
 	return value;
 }
 
+/* How many bytes are to be read. Of a bit field those that it is in: what its type has beyond may be beyond the struct. */
+static uint32_t bytes_of(const struct layout_answer *a)
+{
+	return a->bit_size ? (a->bit_offset + a->bit_size + 7U) / 8U : a->size;
+}
+
 bool member_of(const struct kernel *k, const void *copy, size_t size, enum kernel_fact f, uint64_t *ret)
 {
 	const struct layout_answer *a = &k->facts[f];
+	uint32_t bytes = bytes_of(a);
 	uint64_t value = 0;
 
-	if (!a->found || a->size > sizeof(value) || a->value > size || a->size > size - a->value)
+	if (!a->found || bytes > sizeof(value) || a->value > size || bytes > size - a->value)
 		return false;
-	memcpy(&value, (const uint8_t *)copy + a->value, a->size);
+	memcpy(&value, (const uint8_t *)copy + a->value, bytes);
 	*ret = decode_member(a, value);
 	return true;
 }
@@ -61,7 +68,7 @@ bool read_member(const struct kernel *k, uint64_t base, enum kernel_fact f, uint
 	const struct layout_answer *a = &k->facts[f];
 	uint64_t value;
 
-	if (!a->found || !read_number(k, base + a->value, a->size, &value))
+	if (!a->found || !read_number(k, base + a->value, bytes_of(a), &value))
 		return false;
 	*ret = decode_member(a, value);
 	return true;

@@ -386,23 +386,17 @@ static struct err *check_facts(const struct kernel *k)
 	return need(k, "stacks", facts, ARRAY_SIZE(facts));
 }
 
-/* What says that a task has not run between two looks. */
-struct moment {
-	uint64_t on_cpu, sp, stack, switches[2];
-};
-
-static bool look_at(const struct kernel *k, const struct task *t, struct moment *ret)
+bool stack_look_at(const struct kernel *k, uint64_t task, struct stack_moment *ret)
 {
-	*ret = (struct moment){ 0 };
+	*ret = (struct stack_moment){ 0 };
 	/* On kernels for one CPU there is no on_cpu. */
-	if (has(k, FACT_TASK_ON_CPU) && !read_member(k, t->address, FACT_TASK_ON_CPU, &ret->on_cpu))
+	if (has(k, FACT_TASK_ON_CPU) && !read_member(k, task, FACT_TASK_ON_CPU, &ret->on_cpu))
 		return false;
-	if (has(k, FACT_TASK_NVCSW) && !read_member(k, t->address, FACT_TASK_NVCSW, &ret->switches[0]))
+	if (has(k, FACT_TASK_NVCSW) && !read_member(k, task, FACT_TASK_NVCSW, &ret->switches[0]))
 		return false;
-	if (has(k, FACT_TASK_NIVCSW) && !read_member(k, t->address, FACT_TASK_NIVCSW, &ret->switches[1]))
+	if (has(k, FACT_TASK_NIVCSW) && !read_member(k, task, FACT_TASK_NIVCSW, &ret->switches[1]))
 		return false;
-	return read_member(k, t->address, FACT_TASK_SP, &ret->sp) &&
-	       read_member(k, t->address, FACT_TASK_STACK, &ret->stack);
+	return read_member(k, task, FACT_TASK_SP, &ret->sp) && read_member(k, task, FACT_TASK_STACK, &ret->stack);
 }
 
 /* What __switch_to_asm() has put on the stack. False: that can't be read. */
@@ -449,9 +443,9 @@ static bool is_saved_sp(const struct walk *w, uint64_t sp)
 }
 
 /* The stack from sp on, if the task doesn't run meanwhile. False: it does. */
-static bool copy_stack(struct walk *w, const struct task *t, const struct moment *before)
+static bool copy_stack(struct walk *w, const struct task *t, const struct stack_moment *before)
 {
-	struct moment after;
+	struct stack_moment after;
 
 	w->copy_start = before->sp;
 	w->copy_size = w->ranges[0].end - before->sp;
@@ -461,15 +455,15 @@ static bool copy_stack(struct walk *w, const struct task *t, const struct moment
 		w->copy_size = 0;
 		return true;
 	}
-	return look_at(w->k, t, &after) && memcmp(before, &after, sizeof(after)) == 0;
+	return stack_look_at(w->k, t->address, &after) && memcmp(before, &after, sizeof(after)) == 0;
 }
 
 /* False: the task ran meanwhile. */
 static bool try_task(struct walk *w, const struct task *t)
 {
-	struct moment before;
+	struct stack_moment before;
 
-	if (!look_at(w->k, t, &before)) {
+	if (!stack_look_at(w->k, t->address, &before)) {
 		finish(w, STACK_END_LOST, "the task can't be read");
 		return true;
 	}
@@ -513,13 +507,12 @@ struct err *stack_read(const struct kernel *k, struct symbolizer *s, const struc
 
 bool stack_saved_registers(const struct kernel *k, uint64_t task, struct registers *ret)
 {
-	const struct task t = { .address = task };
 	struct walk w = { .k = k, .ranges_n = 1 };
-	struct moment now;
+	struct stack_moment now;
 
 	*ret = (struct registers){ 0 };
-	return look_at(k, &t, &now) && !now.on_cpu && task_stack(k, task, &w.ranges[0]) && is_saved_sp(&w, now.sp) &&
-	       read_inactive_frame(&w, now.sp, ret);
+	return stack_look_at(k, task, &now) && !now.on_cpu && task_stack(k, task, &w.ranges[0]) &&
+	       is_saved_sp(&w, now.sp) && read_inactive_frame(&w, now.sp, ret);
 }
 
 /* --- Of a CPU --- */

@@ -67,3 +67,11 @@ struct err *stack_read_cpu(const struct kernel *k, struct symbolizer *s, uint32_
  * where it returns to in the scheduler. The guest must stand still. False if it is on a CPU, or ended, or they can't be read.
  */
 bool stack_saved_registers(const struct kernel *k, uint64_t task, struct registers *ret);
+
+/* What tells whether a task has run between two looks at it: then these differ. */
+struct stack_moment {
+	uint64_t on_cpu, sp, stack, switches[2];
+};
+
+/* False if the task_struct at the address can't be read. */
+bool stack_look_at(const struct kernel *k, uint64_t task, struct stack_moment *ret);

@@ -500,33 +500,3 @@ struct err *task_list_read(const struct kernel *k, bool threads, struct task_lis
 	*ret = (struct task_list){ w.tasks, w.n, complete };
 	return NULL;
 }
-
-/* --- Where it sleeps --- */
-
-bool task_sleeps_in(const struct kernel *k, const struct task *t, uint64_t *ret)
-{
-	uint64_t sp, frame, address, start = symbol(k, FACT_SCHED_TEXT_START), end = symbol(k, FACT_SCHED_TEXT_END),
-				     stack;
-
-	if (has(k, FACT_ORC_START) || !has(k, FACT_SCHED_TEXT_START) || !has(k, FACT_SCHED_TEXT_END) ||
-	    !(t->known & TASK_KNOWS_STATE) || t->state == 'R' || !read_pointer(k, t->address, FACT_TASK_SP, &sp) ||
-	    !read_pointer(k, t->address, FACT_TASK_STACK, &stack) ||
-	    !read_pointer(k, sp, FACT_INACTIVE_FRAME_BP, &frame) ||
-	    !read_member(k, sp, FACT_INACTIVE_FRAME_RETURN, &address))
-		return false;
-	for (unsigned int i = 0; i < LIMIT_FRAMES; i++) {
-		uint64_t next;
-
-		if (is_kernel_address(address) && (address < start || address >= end)) {
-			*ret = address;
-			return true;
-		}
-		/* A frame is the caller's frame pointer and the return address; frames go up. */
-		if (frame < stack || frame <= sp || !read_number(k, frame, POINTER, &next) ||
-		    !read_number(k, frame + POINTER, POINTER, &address))
-			return false;
-		sp = frame;
-		frame = next;
-	}
-	return false;
-}

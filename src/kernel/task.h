@@ -78,7 +78,7 @@ char task_state_letter(uint32_t state, uint32_t exit_state);
 
 /*
  * The function in which a task sleeps, as /proc/PID/wchan has it: the first one on its stack that is not the scheduler's. Its
- * address goes to *ret. False if the task is not asleep, or its stack can't be followed: only kernels with frame pointers
- * have them to follow.
+ * address goes to *ret. False if the task is not asleep, or has run whenever its stack was read, or that can't be followed:
+ * kernels with neither frame pointers nor ORC have nothing to go by.
  */
 bool task_sleeps_in(const struct kernel *k, const struct task *t, uint64_t *ret);

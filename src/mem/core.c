@@ -120,6 +120,22 @@ static struct err *open_file(const char *path, int *ret)
 	return NULL;
 }
 
+/* libkdumpfile 0.5.1 looks for more than there is behind the first bytes of a kdump file that was cut off in its header. */
+static struct err *check_is_whole(int fd, const char *path)
+{
+	static const char *const signatures[] = { "KDUMP   ", "DISKDUMP" };
+	char start[PAGE_BYTES];
+	ssize_t n = pread(fd, start, sizeof(start), 0);
+
+	for (size_t i = 0; i < ARRAY_SIZE(signatures); i++) {
+		size_t len = strlen(signatures[i]);
+
+		if (n >= (ssize_t)len && n < (ssize_t)sizeof(start) && memcmp(start, signatures[i], len) == 0)
+			return err_create(ERR_BAD_DATA, "%s is no core file that can be read: it was cut off", path);
+	}
+	return NULL;
+}
+
 /* A file that lies about them has none. */
 static void read_notes(struct core *c)
 {
@@ -134,6 +150,20 @@ static void read_notes(struct core *c)
 	c->notes_size = n > 0 ? (size_t)n : 0;
 }
 
+/*
+ * A file that ends before what its headers speak of, or that is cut while it is read, is then one that can't be read; behind the
+ * end of what is mapped waits SIGBUS.
+ */
+static struct err *forbid_mapping(const struct core *c, const char *path)
+{
+	const kdump_attr_t never = { .type = KDUMP_NUMBER, .val.number = KDUMP_MMAP_NEVER };
+
+	if (c->lib.set_attr(c->ctx, KDUMP_ATTR_FILE_MMAP_POLICY, &never) != KDUMP_OK)
+		return err_create(ERR_PREREQ, "have libkdumpfile read %s without mapping it: %s", path,
+				  c->lib.get_err(c->ctx));
+	return NULL;
+}
+
 struct err *core_open(const char *path, struct core **ret)
 {
 	_cleanup_(core_destroy) struct core *c = xcalloc(1, sizeof(*c));
@@ -141,10 +171,12 @@ struct err *core_open(const char *path, struct core **ret)
 
 	c->fd = -1;
 	TRY(open_file(path, &c->fd));
+	TRY(check_is_whole(c->fd, path));
 	TRY(load(&c->lib));
 	c->ctx = c->lib.new();
 	if (!c->ctx)
 		return err_create(ERR_OS, "start libkdumpfile for %s", path);
+	TRY(forbid_mapping(c, path));
 	status = c->lib.open_fdset(c->ctx, 1, &c->fd);
 	if (status != KDUMP_OK)
 		return err_create(ERR_BAD_DATA, "%s is no core file that can be read (%s)", path,

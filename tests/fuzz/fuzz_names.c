@@ -18,6 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err *e;
 
 	buf_append(&bytes, data, size);
+	/* No fuzzer finds a checksum that is right. */
+	names_seal(&bytes);
 	e = names_parse(&bytes, "abc", &n);
 	if (e) {
 		if (err_code(e) != ERR_BAD_DATA)

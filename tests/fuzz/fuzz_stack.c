@@ -48,14 +48,14 @@ static void make_orc(struct fake_kernel *f, const uint8_t *data, size_t size)
 	fake_type(f, FACT_ORC_ENTRY, 6);
 	fake_member(f, FACT_ORC_SP_OFFSET, 0, 2);
 	fake_member(f, FACT_ORC_BP_OFFSET, 2, 2);
-	fake_member(f, FACT_ORC_SP_REG, 4, 1);
-	fake_member(f, FACT_ORC_BP_REG, 4, 1);
+	fake_member(f, FACT_ORC_SP_REG, 4, 4);
+	fake_member(f, FACT_ORC_BP_REG, 4, 4);
 	f->facts[FACT_ORC_SP_REG].bit_size = f->facts[FACT_ORC_BP_REG].bit_size = 4;
 	f->facts[FACT_ORC_BP_REG].bit_offset = 4;
-	fake_member(f, FACT_ORC_TYPE, 5, 1);
+	fake_member(f, FACT_ORC_TYPE, 5, 4);
 	f->facts[FACT_ORC_TYPE].bit_size = 3;
 	if (data[0] & 2) {
-		fake_member(f, FACT_ORC_IS_END, 5, 1);
+		fake_member(f, FACT_ORC_IS_END, 5, 4);
 		f->facts[FACT_ORC_IS_END].bit_offset = 3;
 		f->facts[FACT_ORC_IS_END].bit_size = 1;
 	}

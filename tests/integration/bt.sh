@@ -242,6 +242,8 @@ for vm in $vms; do
 	expect_match "$vm: its function, and where" '^#[0-9]+ +napper\+0x[0-9a-f]+/0x[0-9a-f]+ \[napper\] at .*/napper\.c:11$'
 	expect_match "$vm: what was inlined there" '^#[0-9]+ +nap \(inlined\) \[napper\] at .*/napper\.c:6$'
 	expect_match "$vm: what is around it" '^#[0-9]+ +kthread\+0x[0-9a-f]+/0x[0-9a-f]+ at kernel/kthread\.c:[0-9]+$'
+	run "$KTB" ps --long --name "$vm"
+	expect_match "$vm: ps knows the function in which it sleeps" ' 0x[0-9a-f]+ +napper \[napper\] +napper$'
 done
 
 # --- Beside them --------------------------------------------------------------------------------------------------

@@ -77,6 +77,15 @@ run "$KTB" bt --all
 expect_match 'stacks to their beginning' '--- entered from user mode, system call '
 expect_equal 'and nothing guessed' "$(printf '%s\n' "$stdout" | grep -c '^#[0-9]* *?')" 0
 expect_equal 'or broken off' "$(printf '%s\n' "$stdout" | grep -c -e '--- lost here')" 0
+# Kernel threads that sleep, against the kernel's own word.
+# shellcheck disable=SC2317
+same_places()
+{
+	"$KTB" exec -- sh -c 'for d in /proc/[0-9]*; do echo "${d#/proc/} $(cat "$d/wchan")"; done' | sort >theirs
+	"$KTB" ps --long --json | jq -r '.[] | select(.state == "S" and .kernel_thread) | "\(.pid) \(.sleeps_in)"' | sort >ours
+	[ "$(wc -l <ours)" -gt 10 ] && [ -z "$(comm -23 ours theirs)" ]
+}
+expect 'they sleep where it says itself' wait_for 30 same_places
 run "$KTB" lsmod
 expect_match 'its modules are found on the host' '^vfat .* yes '
 run "$KTB" read init_task.comm

@@ -226,6 +226,7 @@ static inline void fake_facts_of_tasks(struct fake_kernel *f)
 	fake_number(f, FACT_MM_SHMEMPAGES, 3);
 	fake_symbol(f, FACT_SCHED_TEXT_START, 0x100, 0);
 	fake_symbol(f, FACT_SCHED_TEXT_END, 0x200, 0);
+	fake_type(f, FACT_INACTIVE_FRAME, 0x30);
 	fake_member(f, FACT_INACTIVE_FRAME_BP, 0x20, 8);
 	fake_member(f, FACT_INACTIVE_FRAME_RETURN, 0x28, 8);
 }

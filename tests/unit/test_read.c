@@ -434,13 +434,28 @@ static void dwarf_4(void **state)
 	everything_of("-gdwarf-4");
 }
 
+/* A name in what is kept becomes another one, and nothing else is amiss. */
+static void damage(const char *path)
+{
+	_cleanup_(buf_deinit) struct buf bytes = BUF_INIT;
+	char *text;
+
+	assert_null(read_file(path, 1 << 20, &bytes));
+	text = memmem(bytes.data, bytes.len, "\0thing\0", 7);
+	assert_non_null(text);
+	text[1] = 'T';
+	assert_null(write_file_atomic(path, bytes.data, bytes.len, 0600));
+}
+
 static void names_are_kept(void **state)
 {
 	_cleanup_(free) char *folder = make_test_folder(), *path = xasprintf("%s/program", folder), *id = NULL;
 	_cleanup_(free) char *kept = NULL;
-	_cleanup_(names_destroy) struct names *built = NULL, *loaded = NULL, *again = NULL;
+	_cleanup_(names_destroy) struct names *built = NULL, *loaded = NULL, *again = NULL, *mended = NULL;
 	_cleanup_(program_destroy) struct program *p = NULL;
 	_cleanup_(buf_deinit) struct buf bytes = BUF_INIT;
+	_cleanup_(free) char *note = NULL;
+	struct program_variable found;
 	struct name_entry a, b;
 
 	(void)state;
@@ -458,12 +473,16 @@ static void names_are_kept(void **state)
 	assert_int_equal(names_find(loaded, "twice", NAME_VARIABLE, &a, 1), 2);
 	assert_false(a.global);
 	assert_int_equal(names_find(loaded, "nonesuch", ~0U, &a, 1), 0);
-	/* One that was cut is made again. */
+	/* One that was cut is made again, as is one that has something else in it somewhere. */
 	assert_int_equal(truncate(kept, 300), 0);
 	assert_null(names_load(id, path, &again));
 	assert_int_equal(names_find(again, "thing", NAME_VARIABLE, &a, 1), 1);
-	/* One that leads elsewhere is not followed. */
+	damage(kept);
 	assert_null(program_open(path, id, &p));
+	assert_null(program_variable(p, &(struct program_name){ .name = "thing" }, &found, &note));
+	assert_int_equal(found.address, b.address);
+	assert_null(read_file(kept, 1 << 20, &bytes));
+	assert_null(names_parse(&bytes, id, &mended));
 	assert_null(remove_tree(folder));
 }
 
@@ -487,6 +506,10 @@ static void damaged_names_do_no_harm(void **state)
 		assert_null(bad);
 		buf_append(&changed, whole.data, whole.len);
 		changed.data[i] ^= 0x55;
+		err_ignore(names_parse(&changed, "abc", &bad));
+		assert_null(bad);
+		/* Whoever does it on purpose gets wrong answers, and no more. */
+		names_seal(&changed);
 		err_ignore(names_parse(&changed, "abc", &bad));
 		if (bad)
 			names_find(bad, "thing", ~0U, &entry, 1);

@@ -390,7 +390,8 @@ static void put_orc(struct fixture *x, size_t i, uint64_t from, int16_t sp_offse
 
 static void fact_of_bits(struct fixture *x, enum kernel_fact f, uint16_t offset, uint16_t size)
 {
-	fake_member(x->f, f, 4 + offset / 8, 1);
+	/* Their type is an int, which is larger than what is left of the struct. */
+	fake_member(x->f, f, 4 + offset / 8, 4);
 	x->f->facts[f].bit_offset = offset % 8;
 	x->f->facts[f].bit_size = size;
 }
@@ -454,6 +455,42 @@ static void orc_as_it_was(void **state)
 	orc_is_followed(*state, true);
 }
 
+/* Without call frame information: inner is the scheduler's. */
+static void where_it_sleeps(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t text = FAKE_TEXT + x->f->slide, address = 0;
+
+	facts_of_orc(x, false);
+	put_orc(x, 0, x->entry, 0, 0, ORC_SP | 3 << 8);
+	put_orc(x, 1, x->outer, 16, -16, ORC_BP | ORC_BP_ON_STACK | 2 << 8);
+	put_orc(x, 2, x->inner, 16, 0, ORC_SP | 2 << 8);
+	put_orc(x, 3, x->leaf, 8, 0, ORC_SP | 2 << 8);
+	put_orc(x, 4, x->leaf + 2, 0, 0, 0);
+	fake_symbol(x->f, FACT_SCHED_TEXT_START, x->inner - text, 0);
+	fake_symbol(x->f, FACT_SCHED_TEXT_END, x->leaf - text, 0);
+	open_again(x);
+	task_read(x->k, x->task.address, &x->task);
+	x->task.state = 'S';
+	x->task.known |= TASK_KNOWS_STATE;
+	assert_true(task_sleeps_in(x->k, &x->task, &address));
+	assert_int_equal(address, x->outer + IN_OUTER);
+	/* Both of them are. */
+	fake_symbol(x->f, FACT_SCHED_TEXT_START, x->outer - text, 0);
+	open_again(x);
+	assert_true(task_sleeps_in(x->k, &x->task, &address));
+	assert_int_equal(address, x->entry + IN_ENTRY);
+	fake_symbol(x->f, FACT_SCHED_TEXT_START, x->entry - text, 0);
+	open_again(x);
+	assert_false(task_sleeps_in(x->k, &x->task, &address));
+	/* It runs, whatever its state was. */
+	fake_symbol(x->f, FACT_SCHED_TEXT_START, x->inner - text, 0);
+	open_again(x);
+	assert_true(task_sleeps_in(x->k, &x->task, &address));
+	fake_put32(x->f, x->task_at + FAKE_TASK_ON_CPU, 1);
+	assert_false(task_sleeps_in(x->k, &x->task, &address));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -471,6 +508,7 @@ int main(void)
 		TEST(cpus_elsewhere),
 		TEST(orc_as_it_is),
 		TEST(orc_as_it_was),
+		TEST(where_it_sleeps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -466,6 +466,51 @@ static void a_core_that_lies_is_refused(void **state)
 
 #define ON_IMAGE(test) cmocka_unit_test_setup(test, clear_image)
 
+/* Wherever a file ends, that is an error, or less to be read. What is mapped behind its end would be the end of us. */
+static void cores_that_were_cut_off(void **state)
+{
+	_cleanup_(close) int fd = memfd_create("core", MFD_CLOEXEC);
+	_cleanup_(free) char *path = xasprintf("/proc/self/fd/%d", fd);
+	_cleanup_(vmcore_layout_deinit) struct vmcore_layout l = { .segments = NULL };
+	_cleanup_(buf_deinit) struct buf note = BUF_INIT, file = BUF_INIT;
+	struct vmcore_contents c = { &whole, 1, DIRECT, IMAGE, NULL, 0, 0 };
+
+	(void)state;
+	vmcore_put_note("VMCOREINFO", 0, image, (size_t)3 * PAGE, &note);
+	c.notes_size = note.len;
+	vmcore_plan(&c, &l);
+	vmcore_put_headers(&l, note.len, &file);
+	buf_append(&file, note.data, note.len);
+	for (size_t size = 0; size <= file.len; size += 500) {
+		struct mem *m = NULL;
+		uint8_t byte;
+		struct err *e;
+
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_int_equal(pwrite(fd, file.data, size, 0), size);
+		e = mem_open_core(path, &m);
+		assert_true(size || e);
+		if (m) {
+			mem_core_vmcoreinfo(m);
+			err_ignore(mem_read_phys(m, 0, &byte, 1));
+		}
+		err_ignore(e);
+		mem_destroy(m);
+	}
+	for (size_t size = 8; size < PAGE; size += 100) {
+		struct mem *m = NULL;
+		struct err *e;
+
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_int_equal(ftruncate(fd, (off_t)size), 0);
+		assert_int_equal(pwrite(fd, "KDUMP   \x06", 9, 0), 9);
+		e = mem_open_core(path, &m);
+		assert_non_null(e);
+		assert_int_equal(err_code(e), ERR_BAD_DATA);
+		err_destroy(e);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -484,6 +529,7 @@ int main(void)
 		cmocka_unit_test(a_core_says_what_memory_it_has),
 		cmocka_unit_test(too_many_pieces_are_joined),
 		cmocka_unit_test(a_core_that_lies_is_refused),
+		cmocka_unit_test(cores_that_were_cut_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
