@@ -7,6 +7,7 @@
 #include "rsp/client.h"
 #include "target/breaks.h"
 #include "target/description.h"
+#include "target/machine.h"
 #include "target/qemu.h"
 
 /* What a CPU was at when the machine stopped, as far as it was asked for. */
@@ -27,8 +28,8 @@ struct qemu_target {
 	struct qemu_params params;
 	struct rsp_client *stub;
 	struct description description;
-	/* Those of its registers that are used here; NULL: it has none such. */
-	const struct description_register *pc, *cr0, *cr3, *cr4, *efer;
+	const struct description_register *pc;
+	struct machine_control control;
 	uint32_t cpus;
 	struct qemu_context *contexts; /* by thread - 1 */
 	bool physical;                 /* addresses are, as the client has told the stub */
