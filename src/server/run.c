@@ -308,7 +308,7 @@ const struct packet_type packets_of_running[] = {
 	{ "!", on_extended, PACKET_WHOLE },
 	{ "vAttach;", on_why, 0 },
 	{ "vKill;", on_vkill, PACKET_TEXT },
-	{ "k", on_kill, 0 },
+	{ "k", on_kill, PACKET_WHOLE },
 	{ "D", on_detach, PACKET_TEXT },
 	{ "vRun;", on_restart, PACKET_TEXT },
 	{ "R", on_restart, PACKET_TEXT },

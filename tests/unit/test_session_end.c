@@ -154,6 +154,18 @@ static void test_kill(void **state)
 	}
 }
 
+/* What only begins so is another packet, of a client that has lost its way or is none: that ends no machine. */
+static void test_kill_is_meant(void **state)
+{
+	_cleanup_(end) struct fixture f;
+
+	(void)state;
+	begin(&f);
+	EXPECT(&f, "kthxbye", "");
+	assert_false(f.session->over);
+	expect_log(&f, "");
+}
+
 /* A machine that doesn't stop isn't waited for for ever, and that is said. */
 static void test_deaf(void **state)
 {
@@ -206,6 +218,7 @@ int main(void)
 		cmocka_unit_test(test_vanishes_to_stop),
 		cmocka_unit_test(test_detach),
 		cmocka_unit_test(test_kill),
+		cmocka_unit_test(test_kill_is_meant),
 		cmocka_unit_test(test_deaf),
 	};
 
