@@ -164,6 +164,7 @@ static struct err *open_target(const struct serve *s, const struct debugport_ses
 	struct qemu_params params = {
 		.stub_fd = session->stub_fd,
 		.patches_memory = s->vm->accel && streq(s->vm->accel, "kvm"),
+		.may_have_steps = session->client_fd < 0,
 		.tap = trace->fd >= 0 ? trace_stub : NULL,
 		.tap_user = trace,
 	};

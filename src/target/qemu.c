@@ -92,6 +92,8 @@ static struct err *begin(struct qemu_target *q)
 				  machine_pc, machine_name);
 	TRY(count_cpus(q));
 	q->contexts = xcalloc(q->cpus, sizeof(*q->contexts));
+	for (uint32_t i = 0; i < q->cpus; i++)
+		q->contexts[i].steps = q->params.may_have_steps;
 	return NULL;
 }
 

@@ -14,7 +14,7 @@
 struct qemu_context {
 	struct buf registers; /* a g packet's bytes */
 	bool known;
-	bool steps; /* the stub will stop it after its next instruction, as it was told once: see qemu_take_steps() */
+	bool steps; /* the stub will (or may) stop it after its next instruction, as it was told once: see qemu_take_steps() */
 };
 
 enum qemu_state {
