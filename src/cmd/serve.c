@@ -185,6 +185,7 @@ struct err *serve_run(const struct debugport_session *session, void *user)
 	_cleanup_(target_destroy) struct target *t = NULL;
 	struct session_params params = {
 		.stop_on_disconnect = streq(config_string(s->cfg, OPT_GDB_ON_DISCONNECT), "stop"),
+		.to_run = session->to_run,
 	};
 	struct trace trace;
 
