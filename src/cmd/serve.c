@@ -204,6 +204,7 @@ static struct err *open_qemu(const struct serve *s, const struct debugport_sessi
 	struct qemu_params params = {
 		.stub_fd = session->stub_fd,
 		.patches_memory = s->vm->accel && streq(s->vm->accel, "kvm"),
+		.may_have_steps = session->client_fd < 0,
 		.tap = trace->fd >= 0 ? trace_stub : NULL,
 		.tap_user = trace,
 	};
@@ -240,6 +241,7 @@ struct err *serve_run(const struct debugport_session *session, void *user)
 	_cleanup_(target_destroy) struct target *t = NULL;
 	struct session_params params = {
 		.stop_on_disconnect = streq(config_string(s->cfg, OPT_GDB_ON_DISCONNECT), "stop"),
+		.to_run = session->to_run,
 	};
 	struct trace trace;
 

@@ -25,7 +25,6 @@ enum kind { ORDINARY, RUN_LENGTH, SPECIAL };
 
 static const unsigned char kinds[256] = { ['*'] = RUN_LENGTH, ['$'] = SPECIAL, ['#'] = SPECIAL, ['}'] = SPECIAL };
 
-/* How many bytes at the start are of a kind below this one. */
 /* Memory is sent in digits, by the megabyte: what has none of the special characters is passed over in blocks. */
 enum { BLOCK = 256 };
 
@@ -35,6 +34,7 @@ static bool block_is_plain(const char *bytes)
 	       !memchr(bytes, '*', BLOCK);
 }
 
+/* How many bytes at the start are of a kind below this one. */
 static size_t count_below(enum kind kind, const char *bytes, size_t len)
 {
 	size_t n = 0;

@@ -41,8 +41,8 @@ void impatience_goes_on(struct session *s)
 	text = xasprintf(
 		"ktb: the debugger has gone on from the breakpoint at 0x%llx by itself, %u times in a row. If that "
 		"has a condition, the debugger evaluates it, which is slow. GDB hands over none that calls a function, "
-		"or "
-		"compares an enum; a cast mends that: break f if (int)state == 2",
+		"compares an enum, or has a character constant; a cast or a number mends that: break f if "
+		"(int)state == 2 && comm[0] == 115",
 		(unsigned long long)i->address, i->times);
 	session_say_line(s, text);
 }

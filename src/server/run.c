@@ -47,6 +47,7 @@ static struct err *begin(struct session *s, const struct wish *wish, unsigned in
 	s->interrupting = false;
 	TRY(run_go(s, signo, take_passed(s)));
 	s->waits = s->quiet = true;
+	session_is_to_run(s, true);
 	session_show_pending(s);
 	return NULL;
 }
@@ -234,6 +235,7 @@ static struct err *on_detach(struct session *s, struct rsp_reader args)
 	/* It would be lost, as a wish to go on would. */
 	if (s->held) {
 		s->parts = s->waits = s->quiet = true;
+		session_is_to_run(s, true);
 		return NULL;
 	}
 	TRY(session_detach(s));
@@ -308,7 +310,7 @@ const struct packet_type packets_of_running[] = {
 	{ "!", on_extended, PACKET_WHOLE },
 	{ "vAttach;", on_why, 0 },
 	{ "vKill;", on_vkill, PACKET_TEXT },
-	{ "k", on_kill, 0 },
+	{ "k", on_kill, PACKET_WHOLE },
 	{ "D", on_detach, PACKET_TEXT },
 	{ "vRun;", on_restart, PACKET_TEXT },
 	{ "R", on_restart, PACKET_TEXT },

@@ -122,6 +122,7 @@ void session_target_gone(struct session *s, struct err *e)
 {
 	s->over = s->let_go = true;
 	s->runs = false;
+	session_is_to_run(s, false);
 	err_destroy(s->why);
 	s->why = e;
 	if (!s->waits)
@@ -256,6 +257,7 @@ static struct err *part_with(struct session *s, struct err *(*how)(struct target
 
 struct err *session_detach(struct session *s)
 {
+	session_is_to_run(s, true);
 	return part_with(s, target_detach);
 }
 
@@ -402,6 +404,7 @@ static void await_reset(struct session *s)
 
 static struct err *let_go(struct session *s)
 {
+	session_is_to_run(s, s->parts || !s->params->stop_on_disconnect);
 	TRY(bring_to_stop(s));
 	if (s->let_go)
 		return NULL;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "rsp/connection.h"
@@ -16,6 +17,11 @@
 struct session_params {
 	/* A client that vanishes leaves the machine stopped, else it runs on. One that detaches lets it go on in any case. */
 	bool stop_on_disconnect;
+	/*
+	 * Kept up to date, in memory that outlives this process: 1 if the machine is to run should the process end in the midst of
+	 * something, since that is all that the client knows of, or wished; else 0. NULL: nobody wants to know.
+	 */
+	volatile uint8_t *to_run;
 	/* Shown in the client's console at the first opportunity: lines, each with its end. NULL: nothing. */
 	const char *greeting;
 	rsp_tap tap; /* sees each packet; may be NULL */

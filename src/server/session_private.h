@@ -125,6 +125,13 @@ void session_target_gone(struct session *s, struct err *e);
 /* The machine goes on, without what the client has planted; the session is over. Nothing holds it. */
 struct err *session_detach(struct session *s) err_must_check;
 
+/* See session_params. */
+static inline void session_is_to_run(const struct session *s, bool run)
+{
+	if (s->params->to_run)
+		*s->params->to_run = run;
+}
+
 /* Whether something could be had that can be done without. A target that is gone is noticed when it is to go on. */
 static inline bool had(struct err *e)
 {

@@ -102,6 +102,7 @@ void stop_report(struct session *s)
 {
 	session_show_pending(s);
 	s->waits = s->interrupting = false;
+	session_is_to_run(s, false);
 	s->thread = s->stop.thread;
 	s->resumed_thread = 0;
 	buf_clear(&s->packet);
@@ -262,6 +263,7 @@ void stop_take_event(struct session *s, const struct target_event *event)
 		break;
 	case TARGET_EVENT_EXITED:
 		s->runs = false;
+		session_is_to_run(s, false);
 		if (event->message)
 			session_say_line(s, event->message);
 		s->over = s->let_go = true;

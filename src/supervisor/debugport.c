@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -45,9 +46,10 @@ struct debugport {
 	struct loop_source *client_source; /* its first word is awaited */
 	struct process server;
 	struct loop_source *server_source;
-	int word_fd;  /* to it; -1: none */
-	bool mending; /* the last one died; what it left is cleared away, or about to be */
-	bool goes_on; /* then the VM goes on */
+	int word_fd;              /* to it; -1: none */
+	bool mending;             /* the last one died; what it left is cleared away, or about to be */
+	bool goes_on;             /* then the VM goes on */
+	volatile uint8_t *to_run; /* in memory that server processes share with us */
 
 	int refused_fd; /* of a second client, which is to read why; -1: none */
 	struct loop_source *refused_source;
@@ -234,11 +236,18 @@ struct err *debugport_create(struct loop *loop, uint16_t port, const struct rund
 			     const struct debugport_callbacks *callbacks, void *user, struct debugport **ret)
 {
 	struct debugport *d;
+	void *to_run;
 	int listen_fd;
 	uint16_t taken;
 
 	TRY(listen_on(port, &listen_fd, &taken));
+	to_run = mmap(NULL, sizeof(*d->to_run), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (to_run == MAP_FAILED) {
+		close(listen_fd);
+		return err_os(errno, "share memory with debug servers");
+	}
 	d = xcalloc(1, sizeof(*d));
+	d->to_run = to_run;
 	d->loop = loop;
 	d->listen_fd = listen_fd;
 	d->port = taken;
@@ -289,7 +298,8 @@ static __attribute__((noreturn)) void run_server(const struct debugport *d, cons
 static void begin_mending(struct debugport *d)
 {
 	d->mending = true;
-	d->goes_on = d->callbacks->runs(d->user);
+	/* It may have been stopped just then, for a condition that is false, say, of which the client never heard. */
+	d->goes_on = d->callbacks->runs(d->user) || *d->to_run;
 	d->callbacks->stop_vm(d->user);
 }
 
@@ -330,9 +340,16 @@ static struct err *start_server(struct debugport *d, int client_fd)
 	TRY(sock_pair(&word_fd, &told_fd));
 	if (d->callbacks->ram)
 		ram_fd = d->callbacks->ram(d->user);
+	*d->to_run = 0;
 	TRY(process_fork(true, &d->server, &child));
 	if (child)
-		run_server(d, &(struct debugport_session){ client_fd, d->goes_on, stub_fd, line_fd, told_fd, ram_fd });
+		run_server(d, &(struct debugport_session){ .client_fd = client_fd,
+							   .goes_on = d->goes_on,
+							   .stub_fd = stub_fd,
+							   .line_fd = line_fd,
+							   .word_fd = told_fd,
+							   .ram_fd = ram_fd,
+							   .to_run = d->to_run });
 	d->word_fd = steal_fd(&word_fd);
 	d->server_source = loop_add_fd(d->loop, d->server.pidfd, POLLIN, on_server_end, d);
 	return NULL;
@@ -383,6 +400,7 @@ void debugport_destroy(struct debugport *d)
 	drop_refused_client(d);
 	loop_remove(d->listen_source);
 	close(d->listen_fd);
+	munmap((void *)(uintptr_t)d->to_run, sizeof(*d->to_run));
 	free(d);
 }
 

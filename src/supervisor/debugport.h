@@ -22,6 +22,8 @@ struct debugport_session {
 	int line_fd;   /* the serial line to the kernel's stub (supervisor/line.h); -1: none */
 	int word_fd;   /* see debugport_reset_done() */
 	int ram_fd;    /* the guest's memory, to be read; -1: it isn't to be had */
+	/* The process keeps it up to date: 1 if the VM is to run when it dies, though it may just have been stopped; else 0. */
+	volatile uint8_t *to_run;
 };
 
 /* What a server process does: blocks until the session is over. */

@@ -4,9 +4,7 @@
 #include "base/util.h"
 #include "target/linux_modules.h"
 #include "target/linux_oops.h"
-
-/* As clients of x86 have it. */
-enum { BREAK_SIZE = 1 };
+#include "target/machine.h"
 
 static const struct linux_hook hooks[] = {
 	{ .symbols = { FACT_DO_INIT_MODULE }, .entered = linux_module_comes, .reached = linux_module_is_coming },
@@ -42,7 +40,7 @@ void linux_hooks_plant(struct linux_target *l)
 
 		if (!address || l->hooks[i])
 			continue;
-		e = target_insert(l->target.beneath, TARGET_BREAK_SOFTWARE, address, BREAK_SIZE);
+		e = target_insert(l->target.beneath, TARGET_BREAK_SOFTWARE, address, MACHINE_BREAK_SIZE);
 		if (e)
 			log_warn("can't watch what the kernel does at 0x%llx: %s", (unsigned long long)address,
 				 err_message(e));
@@ -57,7 +55,7 @@ void linux_hooks_forget(struct linux_target *l)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
 		struct err *e = l->hooks[i] ? target_remove(l->target.beneath, TARGET_BREAK_SOFTWARE, l->hooks[i],
-							    BREAK_SIZE)
+							    MACHINE_BREAK_SIZE)
 					    : NULL;
 
 		err_ignore(e);
@@ -110,21 +108,19 @@ static struct err *read_word(struct linux_target *l, uint32_t thread, unsigned i
 
 struct err *linux_argument(struct linux_target *l, uint32_t thread, unsigned int n, uint64_t *ret)
 {
-	/* rdi, rsi, rdx, rcx, r8, r9 (System V ABI for x86-64), as GDB numbers them. */
-	static const unsigned int numbers[] = { 5, 4, 3, 2, 8, 9 };
+	unsigned int number;
 
-	if (n >= ARRAY_SIZE(numbers))
+	if (!machine_argument(n, &number))
 		return err_create(ERR_USAGE, "argument %u is not in a register", n);
-	return read_word(l, thread, numbers[n], ret);
+	return read_word(l, thread, number, ret);
 }
 
 struct err *linux_caller(struct linux_target *l, uint32_t thread, uint64_t *ret)
 {
-	enum { STACK_POINTER = 7 };
-	uint64_t sp;
+	uint64_t at;
 	size_t got;
 
-	TRY(read_word(l, thread, STACK_POINTER, &sp));
-	TRY(target_read_memory(l->target.beneath, thread, sp, ret, sizeof(*ret), &got));
-	return got == sizeof(*ret) ? NULL : err_create(ERR_FAULT, "the stack ends at 0x%llx", (unsigned long long)sp);
+	TRY(read_word(l, thread, machine_return_at, &at));
+	TRY(target_read_memory(l->target.beneath, thread, at, ret, sizeof(*ret), &got));
+	return got == sizeof(*ret) ? NULL : err_create(ERR_FAULT, "the stack ends at 0x%llx", (unsigned long long)at);
 }

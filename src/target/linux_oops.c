@@ -21,6 +21,7 @@
 #include "target/linux_hooks.h"
 #include "target/linux_modules.h"
 #include "target/linux_tasks.h"
+#include "target/machine.h"
 
 enum kind { KIND_OOPS, KIND_BUG, KIND_PANIC, KIND_WARN, KINDS_N };
 
@@ -295,12 +296,11 @@ static bool stop(struct linux_target *l, struct target_event *event, enum kind k
 
 static bool is_bug(struct linux_target *l, uint32_t cpu, uint64_t pc)
 {
-	static const uint8_t ud2[] = { 0x0f, 0x0b };
-	uint8_t code[sizeof(ud2)] = { 0 };
+	uint8_t code[MACHINE_BUG_SIZE] = { 0 };
 	size_t got = 0;
 
 	err_ignore(target_read_memory(l->target.beneath, cpu, pc, code, sizeof(code), &got));
-	return got == sizeof(code) && memcmp(code, ud2, sizeof(code)) == 0;
+	return got == sizeof(code) && machine_is_bug(code);
 }
 
 static bool is_called_by_die(struct linux_target *l, uint32_t cpu)
@@ -326,7 +326,7 @@ bool linux_oops_dies(struct linux_target *l, struct target_event *event)
 	if (is_called_by_die(l, event->thread))
 		return false;
 	n = entry_registers(l->kernel, argument(l, event->thread, 1), registers);
-	kind = entry_register(registers, n, "rip", &pc) && is_bug(l, event->thread, pc) ? KIND_BUG : KIND_OOPS;
+	kind = entry_register(registers, n, machine_pc, &pc) && is_bug(l, event->thread, pc) ? KIND_BUG : KIND_OOPS;
 	if (!wants(l, kind))
 		return false;
 	read_text(l, event->thread, argument(l, event->thread, 0), what);
@@ -387,6 +387,6 @@ bool linux_oops_warns(struct linux_target *l, struct target_event *event)
 		put_line(&text, file);
 		buf_printf(&text, ":%" PRIu32, (uint32_t)argument(l, event->thread, 1));
 	}
-	where.is_return = !entry_register(registers, n, "rip", &where.address);
+	where.is_return = !entry_register(registers, n, machine_pc, &where.address);
 	return stop(l, event, KIND_WARN, &text, where, registers, n);
 }

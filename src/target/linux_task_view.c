@@ -16,6 +16,7 @@
 #include "kernel/stack.h"
 #include "target/linux_oops.h"
 #include "target/linux_tasks.h"
+#include "target/machine.h"
 
 /* --- Registers by name --- */
 
@@ -101,13 +102,6 @@ static struct err *view_culprit(struct linux_target *l, uint32_t thread, struct 
 
 static struct err *view_task(struct linux_target *l, uint32_t thread, struct view *v)
 {
-	static const char *const names[REGISTERS_N] = {
-		[REGISTER_RAX] = "rax", [REGISTER_RDX] = "rdx", [REGISTER_RCX] = "rcx", [REGISTER_RBX] = "rbx",
-		[REGISTER_RSI] = "rsi", [REGISTER_RDI] = "rdi", [REGISTER_RBP] = "rbp", [REGISTER_RSP] = "rsp",
-		[REGISTER_R8] = "r8",   [REGISTER_R9] = "r9",   [REGISTER_R10] = "r10", [REGISTER_R11] = "r11",
-		[REGISTER_R12] = "r12", [REGISTER_R13] = "r13", [REGISTER_R14] = "r14", [REGISTER_R15] = "r15",
-		[REGISTER_RIP] = "rip",
-	};
 	const struct linux_task *task;
 	struct registers saved;
 	uint64_t value;
@@ -117,7 +111,7 @@ static struct err *view_task(struct linux_target *l, uint32_t thread, struct vie
 		return err_create(ERR_FAULT, "the saved registers of task %" PRIu32 " can't be read", task->task.pid);
 	for (unsigned int i = 0; i < REGISTERS_N; i++) {
 		if (register_get(&saved, i, &value))
-			view_set(v, names[i], value);
+			view_set(v, machine_register_name(i), value);
 	}
 	return NULL;
 }
@@ -180,7 +174,7 @@ struct err *linux_view_program_counter(struct target *t, uint32_t thread, uint64
 	if (!is_saved(thread))
 		return target_program_counter(t->beneath, thread, ret);
 	TRY(saved_registers(linux_target(t), thread, &v));
-	if (!linux_register_value(linux_target(t), "rip", &v.bytes, ret))
+	if (!linux_register_value(linux_target(t), machine_pc, &v.bytes, ret))
 		return err_create(ERR_NOT_FOUND, "where thread %" PRIu32 " is at is not known", thread);
 	return NULL;
 }

@@ -1,8 +1,7 @@
 /*
  * Theory of operation. The CPUs are the threads of the target beneath; which CPU of the kernel's each of them is, is seen at the
- * address of its own data, which a CPU of x86-64 has in gs_base, or while it is in user mode in k_gs_base. Where that tells
- * nothing it is seen at the stack that it is on; else the target is believed to count as the kernel does. What was certain is
- * remembered, for it stays.
+ * address of its own data, which a register of the CPU has (machine.h). Where that tells nothing it is seen at the stack that it
+ * is on; else the target is believed to count as the kernel does. What was certain is remembered, for it stays.
  *
  * Tasks that sleep are further threads, if somebody asked for them. Their list is read when the first question comes after a
  * stop, and serves until the machine goes on: so all answers of one stop agree.
@@ -19,6 +18,7 @@
 #include "kernel/stack.h"
 #include "target/linux_oops.h"
 #include "target/linux_tasks.h"
+#include "target/machine.h"
 
 enum variable { VARIABLE_PID = 1, VARIABLE_TGID, VARIABLE_CPU };
 
@@ -96,26 +96,28 @@ static bool has_own_data_at(const struct kernel *k, uint32_t cpu, uint64_t base)
 {
 	uint64_t offset;
 
-	return base && percpu_try_address(k, 0, cpu, &offset) && offset == base;
+	return percpu_try_address(k, 0, cpu, &offset) && offset == base;
 }
 
 /* The kernel's number of the CPU with these registers. guess: which one to try first. NO_CPU: nothing tells. */
 static uint32_t recognize(const struct linux_target *l, uint32_t guess, const struct buf *bytes)
 {
 	uint32_t n = cpu_count(l->kernel);
-	uint64_t gs = 0, user_gs = 0, sp = 0;
+	uint64_t bases[MACHINE_BASES_MAX], sp = 0;
+	size_t bases_n;
 
 	if (n == 1)
 		return 0;
-	if (!linux_register_value(l, "gs_base", bytes, &gs) || !linux_register_value(l, "k_gs_base", bytes, &user_gs))
-		gs = user_gs = 0;
+	bases_n = machine_cpu_bases(&l->tasks->description, bytes->data, bytes->len, bases);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t cpu = (guess + i) % n;
 
-		if (has_own_data_at(l->kernel, cpu, gs) || has_own_data_at(l->kernel, cpu, user_gs))
-			return cpu;
+		for (size_t b = 0; b < bases_n; b++) {
+			if (has_own_data_at(l->kernel, cpu, bases[b]))
+				return cpu;
+		}
 	}
-	for (uint32_t i = 0; i < n && linux_register_value(l, "rsp", bytes, &sp); i++) {
+	for (uint32_t i = 0; i < n && linux_register_value(l, machine_sp, bytes, &sp); i++) {
 		uint32_t cpu = (guess + i) % n;
 
 		if (cpu_has_stack(l->kernel, cpu, sp))

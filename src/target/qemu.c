@@ -81,19 +81,19 @@ static struct err *begin(struct qemu_target *q)
 {
 	_cleanup_(buf_deinit) struct buf reply = BUF_INIT;
 
-	TRY(qemu_ask(q, ERR_BAD_DATA, &reply, "qSupported:xmlRegisters=i386"));
+	TRY(qemu_ask(q, ERR_BAD_DATA, &reply, "qSupported:xmlRegisters=%s", machine_xml_registers));
 	/* The stub drops breakpoints that an earlier session has left. */
 	TRY(qemu_ask(q, ERR_BAD_DATA, &reply, "?"));
 	TRY(description_read(fetch_xml, q, &q->description));
-	q->pc = description_find(&q->description, "rip");
-	q->cr0 = description_find(&q->description, "cr0");
-	q->cr3 = description_find(&q->description, "cr3");
-	q->cr4 = description_find(&q->description, "cr4");
-	q->efer = description_find(&q->description, "efer");
+	q->pc = description_find(&q->description, machine_pc);
+	machine_control_find(&q->description, &q->control);
 	if (!q->pc)
-		return err_create(ERR_UNSUPPORTED, "QEMU's stub has no register rip: only x86-64 can be debugged here");
+		return err_create(ERR_UNSUPPORTED, "QEMU's stub has no register %s: only %s can be debugged here",
+				  machine_pc, machine_name);
 	TRY(count_cpus(q));
 	q->contexts = xcalloc(q->cpus, sizeof(*q->contexts));
+	for (uint32_t i = 0; i < q->cpus; i++)
+		q->contexts[i].steps = q->params.may_have_steps;
 	return NULL;
 }
 
@@ -215,14 +215,10 @@ struct err *qemu_program_counter(struct target *t, uint32_t thread, uint64_t *re
 	return NULL;
 }
 
-/* What a backtrace begins with, and what GDB shows at a stop: rip, rsp, rbp, eflags, and the rest of the general ones. */
 static const unsigned int *expedited(struct target *t, size_t *ret_n)
 {
-	static const unsigned int numbers[] = { 16, 7, 6, 17, 0, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15 };
-
 	(void)t;
-	*ret_n = ARRAY_SIZE(numbers);
-	return numbers;
+	return machine_expedited(ret_n);
 }
 
 static struct err *description(struct target *t, const char *annex, struct buf *ret)

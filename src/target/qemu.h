@@ -15,6 +15,8 @@ struct qemu_params {
 	struct mem *mem;
 	/* Breakpoints of the stub's are instructions in the guest's memory (KVM), not marks beside it (TCG). */
 	bool patches_memory;
+	/* The session before this one has died, and may have left CPUs in single-step mode: the stub has no way to ask. */
+	bool may_have_steps;
 	/* Sees what goes to and comes from the stub; NULL: nobody. rsp/connection.h */
 	rsp_tap tap;
 	void *tap_user;

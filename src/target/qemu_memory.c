@@ -4,59 +4,40 @@
  * RAM is written through the stub only: QEMU has to know, for it may have translated the code that is there.
  */
 #include "base/util.h"
-#include "mem/mmu_x86_64.h"
 #include "target/qemu_private.h"
-
-/* Intel SDM volume 3, "Control Registers", "Extended Feature Enable Register". */
-#define CR0_PG (UINT64_C(1) << 31)
-#define CR4_LA57 (UINT64_C(1) << 12)
-#define EFER_LMA (UINT64_C(1) << 10)
-#define CR3_ROOT UINT64_C(0x000ffffffffff000)
 
 enum {
 	PIECE = 1024, /* bytes: fits into a packet of the stub's as digits */
 	PAGE = 4096,
 };
 
-enum addressing {
-	ADDRESSES_PHYSICAL,
-	ADDRESSES_VIRTUAL, /* long mode: mem_set_mmu() has been called */
-	ADDRESSES_OTHERS,  /* 32-bit modes, or not known */
-};
-
-static struct err *find_addressing(struct qemu_target *q, uint32_t thread, enum addressing *ret)
+/* With MACHINE_ADDRESSES_VIRTUAL mem_set_mmu() has been called. */
+static struct err *find_addressing(struct qemu_target *q, uint32_t thread, enum machine_addressing *ret)
 {
-	uint64_t cr0, cr3, cr4, efer;
 	const struct buf *r;
+	struct mmu mmu;
 
-	if (q->physical) {
-		*ret = q->params.mem ? ADDRESSES_PHYSICAL : ADDRESSES_OTHERS;
+	*ret = q->params.mem ? MACHINE_ADDRESSES_PHYSICAL : MACHINE_ADDRESSES_OTHERS;
+	if (q->physical)
 		return NULL;
-	}
 	TRY(qemu_registers(q, thread, &r));
-	*ret = ADDRESSES_OTHERS;
-	if (!q->params.mem || !description_value(q->cr0, r->data, r->len, &cr0))
+	if (!q->params.mem)
 		return NULL;
-	if (!(cr0 & CR0_PG)) {
-		*ret = ADDRESSES_PHYSICAL;
-		return NULL;
-	}
-	if (!description_value(q->cr3, r->data, r->len, &cr3) || !description_value(q->cr4, r->data, r->len, &cr4) ||
-	    !description_value(q->efer, r->data, r->len, &efer) || !(efer & EFER_LMA))
-		return NULL;
-	mem_set_mmu(q->params.mem, &(struct mmu){ cr3 & CR3_ROOT, cr4 & CR4_LA57 ? 5 : 4 });
-	*ret = ADDRESSES_VIRTUAL;
+	*ret = machine_addressing(&q->control, r->data, r->len, &mmu);
+	if (*ret == MACHINE_ADDRESSES_VIRTUAL)
+		mem_set_mmu(q->params.mem, &mmu);
 	return NULL;
 }
 
-static bool read_ram(struct qemu_target *q, enum addressing addressing, uint64_t address, uint8_t *ret, size_t len)
+static bool read_ram(struct qemu_target *q, enum machine_addressing addressing, uint64_t address, uint8_t *ret,
+		     size_t len)
 {
 	struct err *e;
 
-	if (addressing == ADDRESSES_VIRTUAL)
+	if (addressing == MACHINE_ADDRESSES_VIRTUAL)
 		return mem_try_read(q->params.mem, address, ret, len);
-	e = addressing == ADDRESSES_PHYSICAL ? mem_read_phys(q->params.mem, address, ret, len)
-					     : err_create(ERR_UNSUPPORTED, "not here");
+	e = addressing == MACHINE_ADDRESSES_PHYSICAL ? mem_read_phys(q->params.mem, address, ret, len)
+						     : err_create(ERR_UNSUPPORTED, "not here");
 	err_ignore(e);
 	return !e;
 }
@@ -96,7 +77,7 @@ struct err *qemu_read_memory(struct target *t, uint32_t thread, uint64_t address
 			     size_t *ret_len)
 {
 	struct qemu_target *q = qemu_target(t);
-	enum addressing addressing;
+	enum machine_addressing addressing;
 	size_t done = 0;
 
 	TRY(find_addressing(q, thread, &addressing));

@@ -7,13 +7,14 @@
 #include "rsp/client.h"
 #include "target/breaks.h"
 #include "target/description.h"
+#include "target/machine.h"
 #include "target/qemu.h"
 
 /* What a CPU was at when the machine stopped, as far as it was asked for. */
 struct qemu_context {
 	struct buf registers; /* a g packet's bytes */
 	bool known;
-	bool steps; /* the stub will stop it after its next instruction, as it was told once: see qemu_take_steps() */
+	bool steps; /* the stub will (or may) stop it after its next instruction, as it was told once: see qemu_take_steps() */
 };
 
 enum qemu_state {
@@ -27,8 +28,8 @@ struct qemu_target {
 	struct qemu_params params;
 	struct rsp_client *stub;
 	struct description description;
-	/* Those of its registers that are used here; NULL: it has none such. */
-	const struct description_register *pc, *cr0, *cr3, *cr4, *efer;
+	const struct description_register *pc;
+	struct machine_control control;
 	uint32_t cpus;
 	struct qemu_context *contexts; /* by thread - 1 */
 	bool physical;                 /* addresses are, as the client has told the stub */

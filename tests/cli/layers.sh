@@ -98,6 +98,14 @@ allowed guest/x.c '	printf("x");'
 allowed src/vm/x.c '	_exit(127); buf_puts(b, "exit(1)"); fprintf(stderr, "x"); /* exit(1) */ // stdout'
 allowed src/vm/x.c '	dup2(fd, STDOUT_FILENO);'
 
+forbidden src/target/qemu.c '	q->pc = description_find(d, "rip");'
+forbidden src/target/linux_tasks.c '	{ "k_gs_base", 8 },'
+forbidden src/server/x.c '	if (streq(name, "r15"))'
+allowed src/target/machine.c 'const char machine_pc[] = "rip";'
+allowed src/target/kgdb_registers.c '	{ "rip", 8 },'
+allowed src/target/linux_tasks.c '	return description_find(d, machine_pc);'
+allowed src/kernel/x.c '	{ FACT_REGS_IP, "rip" },'
+
 fresh
 mkdir "$tree/src/extra"
 echo '#include <stdio.h>' >"$tree/src/extra/x.c"

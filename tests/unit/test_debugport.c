@@ -85,10 +85,24 @@ static struct err *serve_and_crash_or_mend(const struct debugport_session *sessi
 	return write_all(session->stub_fd, text, strlen(text));
 }
 
+/* While the client waits. */
+static struct err *serve_and_crash_in_between(const struct debugport_session *session, void *user)
+{
+	if (session->client_fd >= 0)
+		*session->to_run = 1;
+	return serve_and_crash_or_mend(session, user);
+}
+
 static bool runs(void *user)
 {
 	(void)user;
 	return true;
+}
+
+static bool stands(void *user)
+{
+	(void)user;
+	return false;
 }
 
 /* Says what it has inherited. */
@@ -112,6 +126,12 @@ static const struct debugport_callbacks crashing = { .stop_vm = stop_vm,
 						     .serve = serve_and_crash };
 static const struct debugport_callbacks mending = {
 	.stop_vm = stop_vm, .client_gone = client_gone, .runs = runs, .serve = serve_and_crash_or_mend
+};
+static const struct debugport_callbacks mending_stopped = {
+	.stop_vm = stop_vm, .client_gone = client_gone, .runs = stands, .serve = serve_and_crash_or_mend
+};
+static const struct debugport_callbacks mending_in_between = {
+	.stop_vm = stop_vm, .client_gone = client_gone, .runs = stands, .serve = serve_and_crash_in_between
 };
 static const struct debugport_callbacks failing = {
 	.stop_vm = stop_vm, .client_gone = client_gone, .runs = runs, .serve = serve_and_fail
@@ -493,7 +513,7 @@ static void a_server_that_crashes_costs_the_session_only(void **state)
 	assert_false(debugport_busy(s->port));
 }
 
-static void is_cleared_away(struct setup *s, const struct debugport_callbacks *callbacks)
+static void is_cleared_away(struct setup *s, const struct debugport_callbacks *callbacks, const char *then)
 {
 	_cleanup_(close) int client = -1, crashed = -1;
 
@@ -507,18 +527,29 @@ static void is_cleared_away(struct setup *s, const struct debugport_callbacks *c
 	crashed = accept4(s->stub_listener, NULL, NULL, SOCK_CLOEXEC);
 	s->stub = accept4(s->stub_listener, NULL, NULL, SOCK_CLOEXEC);
 	assert_true(crashed >= 0 && s->stub >= 0);
-	expect(s->stub, "goes on");
+	expect(s->stub, then);
 }
 
 static void what_a_crashed_server_leaves_is_cleared_away(void **state)
 {
-	is_cleared_away(*state, &mending);
+	is_cleared_away(*state, &mending, "goes on");
+}
+
+static void a_vm_that_was_stopped_stays_so(void **state)
+{
+	is_cleared_away(*state, &mending_stopped, "stays");
+}
+
+/* It was about to go on: for its client it had not been stopped. */
+static void a_vm_that_was_stopped_in_silence_goes_on(void **state)
+{
+	is_cleared_away(*state, &mending_in_between, "goes on");
 }
 
 /* So is what one leaves that could not do what it had to. */
 static void what_a_failed_server_leaves_is_cleared_away(void **state)
 {
-	is_cleared_away(*state, &failing);
+	is_cleared_away(*state, &failing, "goes on");
 }
 
 static void without_a_stub_the_client_is_told_by_the_end(void **state)
@@ -588,6 +619,8 @@ int main(void)
 		WITH_STUB(a_server_that_crashes_costs_the_session_only),
 		WITH_STUB(what_a_crashed_server_leaves_is_cleared_away),
 		WITH_STUB(what_a_failed_server_leaves_is_cleared_away),
+		WITH_STUB(a_vm_that_was_stopped_stays_so),
+		WITH_STUB(a_vm_that_was_stopped_in_silence_goes_on),
 		WITH_STUB(without_a_stub_the_client_is_told_by_the_end),
 		WITH_STUB(the_server_inherits_no_more_than_it_needs),
 		WITH_STUB(a_port_in_use_names_its_owner),

@@ -192,6 +192,22 @@ static void a_step_that_is_never_taken_holds_up_nobody(void **state)
 	finish(&s);
 }
 
+/* Which ones they are died with whoever had them step. */
+static void the_steps_of_a_session_that_died_are_taken_before_it_goes_on(void **state)
+{
+	static const struct exchange script[] = {
+		BEGIN,           { "Hc1", "OK" },       { "vCont;s:1", "T05thread:01;" },
+		{ "Hc2", "OK" }, { "vCont;s:2", NULL }, { "^C", "T02thread:02;" },
+		{ "D", "OK" },   { NULL, NULL },
+	};
+	struct stub s;
+
+	(void)state;
+	start(&s, script, (struct qemu_params){ .may_have_steps = true });
+	assert_null(target_detach(s.t));
+	finish(&s);
+}
+
 /* A stub that is hung up on keeps what is planted. */
 static void nothing_is_left_planted(void **state)
 {
@@ -390,6 +406,7 @@ int main(void)
 		cmocka_unit_test(goes_past_a_breakpoint),
 		cmocka_unit_test(a_step_that_was_forestalled_is_taken_before_it_goes_on),
 		cmocka_unit_test(a_step_that_is_never_taken_holds_up_nobody),
+		cmocka_unit_test(the_steps_of_a_session_that_died_are_taken_before_it_goes_on),
 		cmocka_unit_test(nothing_is_left_planted),
 		cmocka_unit_test(patched_memory_is_hidden_and_patched_again),
 		cmocka_unit_test(a_hardware_breakpoint_stands_in),

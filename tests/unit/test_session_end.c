@@ -154,6 +154,49 @@ static void test_kill(void **state)
 	}
 }
 
+/* What only begins so is another packet, of a client that has lost its way or is none: that ends no machine. */
+static void test_kill_is_meant(void **state)
+{
+	_cleanup_(end) struct fixture f;
+
+	(void)state;
+	begin(&f);
+	EXPECT(&f, "kthxbye", "");
+	assert_false(f.session->over);
+	expect_log(&f, "");
+}
+
+/* Whoever clears away after a process that died knows what the client knew. */
+static void test_to_run(void **state)
+{
+	struct target_event events[] = {
+		{ .kind = TARGET_EVENT_STOP, .reason = TARGET_REASON_BREAKPOINT, .thread = 1, .signo = SIGNAL_TRAP },
+		{ .kind = TARGET_EVENT_NONE },
+	};
+	_cleanup_(end) struct fixture f;
+	uint8_t to_run = 0;
+
+	(void)state;
+	begin(&f);
+	f.params.to_run = &to_run;
+	f.fake->script = events;
+	f.fake->script_n = ARRAY_SIZE(events);
+	EXPECT(&f, "Z0,1000,1;X3,220027", "OK");
+	assert_int_equal(to_run, 0);
+	/* It stops in silence, and goes on. */
+	EXPECT(&f, "c", "(nothing)");
+	assert_int_equal(f.fake->script_taken, 2);
+	assert_int_equal(to_run, 1);
+	send_interrupt(&f);
+	EXPECT_NEXT(&f, "T02thread:1;" AT_START);
+	assert_int_equal(to_run, 0);
+	f.params.stop_on_disconnect = true;
+	EXPECT(&f, "c", "(nothing)");
+	assert_int_equal(to_run, 1);
+	vanish(&f);
+	assert_int_equal(to_run, 0);
+}
+
 /* A machine that doesn't stop isn't waited for for ever, and that is said. */
 static void test_deaf(void **state)
 {
@@ -206,6 +249,8 @@ int main(void)
 		cmocka_unit_test(test_vanishes_to_stop),
 		cmocka_unit_test(test_detach),
 		cmocka_unit_test(test_kill),
+		cmocka_unit_test(test_to_run),
+		cmocka_unit_test(test_kill_is_meant),
 		cmocka_unit_test(test_deaf),
 	};
 
