@@ -7,6 +7,7 @@
 
 #include "base/util.h"
 #include "target/kgdb_private.h"
+#include "target/machine.h"
 
 enum {
 	TRIES = 4, /* of the first question: kdb has to switch, and a stub in the midst of a packet to come to its end */
@@ -199,7 +200,7 @@ static struct err *describe(const char *annex, struct buf *ret, void *user)
 static struct err *begin(struct kgdb_target *k)
 {
 	TRY(description_read(describe, NULL, &k->description));
-	k->pc = description_find(&k->description, "rip");
+	k->pc = description_find(&k->description, machine_pc);
 	kgdb_wire_connect(k);
 	TRY(stop_kernel(k));
 	TRY(first_question(k));
@@ -408,11 +409,8 @@ struct err *kgdb_program_counter(struct target *t, uint32_t thread, uint64_t *re
 
 static const unsigned int *expedited(struct target *t, size_t *ret_n)
 {
-	static const unsigned int numbers[] = { 16, 7, 6, 17, 0, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15 };
-
 	(void)t;
-	*ret_n = ARRAY_SIZE(numbers);
-	return numbers;
+	return machine_expedited(ret_n);
 }
 
 static struct err *description(struct target *t, const char *annex, struct buf *ret)
