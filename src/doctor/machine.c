@@ -184,7 +184,7 @@ struct err *check_build_tools(struct doctor *d)
 
 	if (is_foreign(d, true))
 		return NULL;
-	e = toolchain_find(cc ? cc : "gcc", config_bool(d->cfg, OPT_KERNEL_CCACHE), &t);
+	e = toolchain_find(cc ? cc : "gcc", config_bool(d->cfg, OPT_KERNEL_CCACHE), NULL, &t);
 
 	if (!e)
 		e = toolchain_check();
