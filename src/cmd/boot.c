@@ -27,15 +27,19 @@ enum { CMDLINE_MAX = 2047 - 64 };
 
 /* --- What the VM is made of --- */
 
-static struct err *choose_accel(const struct config *cfg, struct supervisor_params *p)
+static struct err *begin_to_choose_accel(const struct config *cfg, struct kvm_probe **ret)
 {
-	const char *accel = config_string(cfg, OPT_VM_ACCEL);
+	return streq(config_string(cfg, OPT_VM_ACCEL), "auto") ? kvm_probe_start(KVM_PROBE_DEVICE, ret) : NULL;
+}
+
+static struct err *choose_accel(const struct config *cfg, struct kvm_probe *probe, struct supervisor_params *p)
+{
 	_cleanup_(free) char *why = NULL;
 
-	p->vm.accel = streq(accel, "kvm") ? VM_ACCEL_KVM : VM_ACCEL_TCG;
-	if (!streq(accel, "auto"))
+	p->vm.accel = streq(config_string(cfg, OPT_VM_ACCEL), "kvm") ? VM_ACCEL_KVM : VM_ACCEL_TCG;
+	if (!probe)
 		return NULL;
-	TRY(kvm_probe(KVM_PROBE_DEVICE, &why));
+	TRY(kvm_probe_finish(probe, &why));
 	p->accel_auto = true;
 	if (why)
 		log_info("using TCG: %s", why);
@@ -318,6 +322,7 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 {
 	_cleanup_(boot_deinit) struct boot b = { 0 };
 	_cleanup_(kernel_deinit) struct kernel kernel = { .foreign = FOREIGN_INIT };
+	_cleanup_(kvm_probe_destroy) struct kvm_probe *probe = NULL;
 	const char *name = config_string(cfg, OPT_VM_NAME);
 	struct supervisor_params *p = &b.params;
 
@@ -327,9 +332,10 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 	TRY(check_server(cfg));
 	TRY(foreign_check_options(cfg));
 	TRY(choose_port(cfg, p));
+	TRY(begin_to_choose_accel(cfg, &probe));
 	TRY(attach_prepare(cfg, &b.attach));
 	TRY(prepare_kernel(cfg, &kernel, &b));
-	TRY(choose_accel(cfg, p));
+	TRY(choose_accel(cfg, probe, p));
 	b.hold = xcalloc(1, sizeof(*b.hold));
 	b.hold->image_fd = -1;
 	TRY(hold_image(cfg, &kernel, &b));
