@@ -22,6 +22,7 @@ enum {
 	LOG_MAX = 16 << 20, /* of each part; the run directory mostly is in a small tmpfs */
 	FLUSH_MS = 2000,
 	CATCH_UP_MAX = 4 << 20, /* more than the FIFO holds */
+	GATHER_MS = 1,
 };
 
 /* A connection to serial.sock. */
@@ -208,6 +209,9 @@ static void send_input(struct console *c, struct stream *from, struct stream *to
 	if (!to || !len)
 		return;
 	stream_write(to, bytes, len);
+	/* Its answer is waited for. */
+	if (to == c->serial_in)
+		stream_gather(c->serial_out, GATHER_MS);
 	if (!is_full(to))
 		return;
 	stream_pause(from, true);
@@ -456,6 +460,8 @@ struct err *console_create(struct loop *loop, struct terminal *terminal, const s
 void console_attach(struct console *c, int serial_out_fd, int serial_in_fd, int hmp_fd)
 {
 	c->serial_out = stream_create(c->loop, serial_out_fd, false, &serial_callbacks, c);
+	/* QEMU writes it byte by byte. */
+	stream_gather(c->serial_out, GATHER_MS);
 	c->serial_in = stream_create(c->loop, serial_in_fd, false, &serial_in_callbacks, c);
 	stream_pause(c->serial_in, true);
 	c->hmp = stream_create(c->loop, hmp_fd, false, &hmp_callbacks, c);
