@@ -1,3 +1,8 @@
+/*
+ * What programs say of themselves, remembered.
+ *
+ * check: no valgrind: it does not know pidfd_open(2)
+ */
 #include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
