@@ -9,13 +9,22 @@
 
 enum { READ_SIZE = 16384, SHARED_WRITE_SIZE = 512 };
 
+/* See stream_gather(). */
+enum { AT_ONCE = 512, STEADY_MS = 20 };
+
 struct stream {
 	int fd;
 	bool keep_blocking;
+	bool no_socket; /* found out by the first write */
 	bool paused;
 	bool ended; /* nothing more will come */
 	bool broken;
+	struct loop *loop;
 	struct loop_source *source;
+	unsigned int gather_ms;
+	uint64_t came_ns; /* the last bytes */
+	size_t burst;     /* how many came without a pause */
+	struct loop_source *rest;
 	struct buf out;
 	size_t written; /* bytes at the start of out that are gone already */
 	const struct stream_callbacks *callbacks;
@@ -51,7 +60,7 @@ static void update_events(struct stream *s)
 {
 	short events = 0;
 
-	if (!s->paused && !s->ended)
+	if (!s->paused && !s->ended && !s->rest)
 		events |= POLLIN;
 	if (stream_pending(s) && !s->broken)
 		events |= POLLOUT;
@@ -64,9 +73,13 @@ void stream_flush(struct stream *s)
 	while (stream_pending(s) && !s->broken) {
 		/* A shared descriptor blocks if it is given more than it has room for: poll(2) promises only a little. */
 		size_t len = s->keep_blocking ? MIN(stream_pending(s), (size_t)SHARED_WRITE_SIZE) : stream_pending(s);
-		ssize_t n = send(s->fd, s->out.data + s->written, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = -1;
 
-		if (n < 0 && errno == ENOTSOCK)
+		if (!s->no_socket) {
+			n = send(s->fd, s->out.data + s->written, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+			s->no_socket = n < 0 && errno == ENOTSOCK;
+		}
+		if (s->no_socket)
 			n = write(s->fd, s->out.data + s->written, len);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -93,6 +106,32 @@ static struct err *report_closed(struct stream *s)
 	return s->callbacks->closed ? s->callbacks->closed(s, s->user) : NULL;
 }
 
+static struct err *on_rested(struct loop_source *source, int fd, short revents, void *user)
+{
+	struct stream *s = user;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	s->rest = NULL;
+	update_events(s);
+	return NULL;
+}
+
+static void rest(struct stream *s, size_t n)
+{
+	uint64_t now = now_ns();
+
+	if (now - s->came_ns > STEADY_MS * NSEC_PER_MSEC)
+		s->burst = 0;
+	s->came_ns = now;
+	s->burst += n;
+	if (!s->gather_ms || s->burst <= AT_ONCE)
+		return;
+	s->rest = loop_add_timer(s->loop, now + s->gather_ms * NSEC_PER_MSEC, on_rested, s);
+	update_events(s);
+}
+
 static struct err *receive(struct stream *s, size_t *ret_n, bool *ret_closed)
 {
 	char bytes[READ_SIZE];
@@ -111,7 +150,7 @@ static struct err *receive(struct stream *s, size_t *ret_n, bool *ret_closed)
 static struct err *handle_events(struct stream *s, short revents)
 {
 	bool closed = false;
-	size_t n;
+	size_t n = 0;
 
 	if ((revents & POLLOUT) && stream_pending(s)) {
 		stream_flush(s);
@@ -120,6 +159,8 @@ static struct err *handle_events(struct stream *s, short revents)
 	}
 	if (!s->destroyed && !s->paused && !s->ended && (revents & (POLLIN | POLLHUP | POLLERR)))
 		TRY(receive(s, &n, &closed));
+	if (!s->destroyed && n && !s->rest)
+		rest(s, n);
 	/* Paused, and the peer is gone: without a report poll(2) would return at once for ever. */
 	if (!s->destroyed && (closed || s->broken || (s->paused && (revents & (POLLHUP | POLLERR)))))
 		return report_closed(s);
@@ -168,6 +209,7 @@ struct stream *stream_create(struct loop *loop, int fd, bool keep_blocking, cons
 
 	if (!keep_blocking)
 		set_nonblock(fd, true);
+	s->loop = loop;
 	s->fd = fd;
 	s->keep_blocking = keep_blocking;
 	s->callbacks = callbacks;
@@ -181,6 +223,7 @@ void stream_destroy(struct stream *s)
 	if (!s)
 		return;
 	loop_remove(s->source);
+	loop_remove(s->rest);
 	close(s->fd);
 	buf_deinit(&s->out);
 	s->destroyed = true;
@@ -207,6 +250,14 @@ void stream_write(struct stream *s, const void *data, size_t len)
 void stream_pause(struct stream *s, bool pause)
 {
 	s->paused = pause;
+	update_events(s);
+}
+
+void stream_gather(struct stream *s, unsigned int ms)
+{
+	s->gather_ms = ms;
+	s->burst = 0;
+	loop_remove(steal(&s->rest));
 	update_events(s);
 }
 

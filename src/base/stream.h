@@ -43,4 +43,10 @@ void stream_flush(struct stream *s);
 struct err *stream_catch_up(struct stream *s, size_t max) err_must_check;
 /* Stops or resumes reading. */
 void stream_pause(struct stream *s, bool pause);
+/*
+ * What comes on and on in small pieces is left to gather for ms each time before it is taken in, once a few lines of it have
+ * come: each piece by itself would wake us, and whoever we hand it to. What comes after a pause, or after this call, is taken in
+ * at once. With 0 ms all is.
+ */
+void stream_gather(struct stream *s, unsigned int ms);
 int stream_fd(const struct stream *s);

@@ -19,6 +19,7 @@
 #include "supervisor/relay.h"
 #include "target/linux.h"
 #include "vm/kvm_probe.h"
+#include "vm/tsc.h"
 
 enum { END_TIMEOUT_MS = 10000, MEMORY_MIN_MB = 64, CPUS_MAX = 255, HOLD_TRIES = 10 };
 
@@ -27,15 +28,19 @@ enum { CMDLINE_MAX = 2047 - 64 };
 
 /* --- What the VM is made of --- */
 
-static struct err *choose_accel(const struct config *cfg, struct supervisor_params *p)
+static struct err *begin_to_choose_accel(const struct config *cfg, struct kvm_probe **ret)
 {
-	const char *accel = config_string(cfg, OPT_VM_ACCEL);
+	return streq(config_string(cfg, OPT_VM_ACCEL), "auto") ? kvm_probe_start(KVM_PROBE_DEVICE, ret) : NULL;
+}
+
+static struct err *choose_accel(const struct config *cfg, struct kvm_probe *probe, struct supervisor_params *p)
+{
 	_cleanup_(free) char *why = NULL;
 
-	p->vm.accel = streq(accel, "kvm") ? VM_ACCEL_KVM : VM_ACCEL_TCG;
-	if (!streq(accel, "auto"))
+	p->vm.accel = streq(config_string(cfg, OPT_VM_ACCEL), "kvm") ? VM_ACCEL_KVM : VM_ACCEL_TCG;
+	if (!probe)
 		return NULL;
-	TRY(kvm_probe(KVM_PROBE_DEVICE, &why));
+	TRY(kvm_probe_finish(probe, &why));
 	p->accel_auto = true;
 	if (why)
 		log_info("using TCG: %s", why);
@@ -95,21 +100,32 @@ static bool has_kgdb_line(const struct config *cfg)
 	return config_bool(cfg, OPT_VM_KGDB) && streq(config_string(cfg, OPT_KGDB_LINE), "ttyS1");
 }
 
-static struct err *make_cmdline(const struct config *cfg, const struct attach *attach, const struct terminal *terminal,
-				bool decompresses, char **ret)
+/* What the kernel's command line has from elsewhere than the configuration. */
+struct cmdline_facts {
+	const struct attach *attach;
+	const struct terminal *terminal; /* NULL: none */
+	bool decompresses;               /* the kernel is a bzImage */
+	uint64_t lpj;                    /* 0: the kernel is to find out */
+};
+
+static struct err *make_cmdline(const struct config *cfg, const struct cmdline_facts *facts, char **ret)
 {
 	const char *base = config_string(cfg, OPT_VM_CMDLINE), *term = getenv("TERM");
 	const struct strv *append = config_list(cfg, OPT_VM_APPEND);
 	_cleanup_(strv_deinit) struct strv words = STRV_INIT;
 	_cleanup_(free) char *line = NULL;
+	const struct terminal *terminal = facts->terminal;
 	uint16_t rows, cols;
 
+	/* Before all that the user says. */
+	if (facts->lpj)
+		strv_addf(&words, "lpj=%llu", (unsigned long long)facts->lpj);
 	if (base)
 		strv_add(&words, base);
 	if (!config_bool(cfg, OPT_VM_KASLR))
 		strv_add(&words, "nokaslr");
 	/* Through PVH page tables have four levels, and so they shall have here; 6.1's KASAN stumbles over five. */
-	if (decompresses && !config_bool(cfg, OPT_VM_KASLR))
+	if (facts->decompresses && !config_bool(cfg, OPT_VM_KASLR))
 		strv_add(&words, "no5lvl");
 	/*
 	 * With kgdboc= a panic stops in kdb, before the pvpanic device hears of it; with panic=-1 it doesn't. Whoever wants
@@ -133,7 +149,7 @@ static struct err *make_cmdline(const struct config *cfg, const struct attach *a
 		strv_addf(&words, "ktb.rows=%u ktb.cols=%u", rows, cols);
 	if (terminal && terminal_is_interactive(terminal) && is_terminal_name(term))
 		strv_addf(&words, "ktb.term=%s", term);
-	attach_words(cfg, attach, &words);
+	attach_words(cfg, facts->attach, &words);
 	for (size_t i = 0; i < append->n; i++)
 		strv_add(&words, append->v[i]);
 	line = strv_join(&words, " ");
@@ -247,13 +263,14 @@ static bool is_instrumented(const char *config)
  * vmlinux through PVH is the fast way in, bzImage through its decompressor the one that always works, and where KASLR is
  * chosen.
  */
-static struct err *choose_kernel(const struct config *cfg, const struct manifest *m, char **ret)
+static struct err *choose_kernel(const struct config *cfg, const struct manifest *m, char **ret, unsigned int *ret_hz)
 {
 	_cleanup_(buf_deinit) struct buf config = BUF_INIT;
 	const char *text;
 
 	TRY(configuration_read(m->out, &config));
 	text = buf_str(&config);
+	*ret_hz = configuration_hz(text);
 	*ret = xstrdup(config_bool(cfg, OPT_VM_KASLR) || !configuration_has(text, "PVH") || is_instrumented(text)
 			       ? m->bzimage
 			       : m->vmlinux);
@@ -279,6 +296,7 @@ struct kernel {
 	struct kbuild_result *built; /* NULL: from elsewhere */
 	struct foreign foreign;
 	bool decompresses; /* a bzImage */
+	unsigned int hz;   /* 0: not known */
 };
 
 static void kernel_deinit(struct kernel *k)
@@ -297,7 +315,7 @@ static struct err *prepare_kernel(const struct config *cfg, struct kernel *k, st
 		return foreign_share(&k->foreign, &b->attach);
 	}
 	TRY(build_kernel(cfg, &k->built));
-	TRY(choose_kernel(cfg, &k->built->kernel, &b->kernel));
+	TRY(choose_kernel(cfg, &k->built->kernel, &b->kernel, &k->hz));
 	k->decompresses = streq(b->kernel, k->built->kernel.bzimage);
 	return NULL;
 }
@@ -345,26 +363,47 @@ static void learn_layout(const struct vm_record *r)
 	err_ignore(e);
 }
 
+/*
+ * loops_per_jiffy: by it a kernel knows how long to wait for a microsecond, counted in ticks of the TSC. The first CPU has that
+ * from the TSC's frequency. For each other one it is measured, 0.15 s long, unless it was said before: under TCG nothing tells
+ * the kernel that all are as fast.
+ */
+static uint64_t choose_lpj(const struct config *cfg, const struct kernel *k, enum vm_accel accel,
+			   const struct tsc_moment *begin)
+{
+	/* With -icount the guest's TSC counts instructions. */
+	if (accel != VM_ACCEL_TCG || !k->hz || strv_contains(config_list(cfg, OPT_VM_QEMU_ARGS), "-icount"))
+		return 0;
+	return tsc_frequency(begin) / k->hz;
+}
+
 struct err *boot_prepare(const struct config *cfg, const struct terminal *size_of, struct boot *ret)
 {
 	_cleanup_(boot_deinit) struct boot b = { 0 };
 	_cleanup_(kernel_deinit) struct kernel kernel = { .foreign = FOREIGN_INIT };
+	_cleanup_(kvm_probe_destroy) struct kvm_probe *probe = NULL;
 	const char *name = config_string(cfg, OPT_VM_NAME);
+	struct cmdline_facts facts = { .attach = &b.attach, .terminal = size_of };
 	struct supervisor_params *p = &b.params;
+	struct tsc_moment begin;
 
+	tsc_moment_take(&begin);
 	if (!name)
 		return err_create(ERR_USAGE, "a VM needs a name");
 	TRY(check_size(cfg));
 	TRY(check_server(cfg));
 	TRY(foreign_check_options(cfg));
 	TRY(choose_port(cfg, p));
+	TRY(begin_to_choose_accel(cfg, &probe));
 	TRY(attach_prepare(cfg, &b.attach));
 	TRY(prepare_kernel(cfg, &kernel, &b));
-	TRY(choose_accel(cfg, p));
+	TRY(choose_accel(cfg, probe, p));
 	b.hold = xcalloc(1, sizeof(*b.hold));
 	b.hold->image_fd = -1;
 	TRY(hold_image(cfg, &kernel, &b));
-	TRY(make_cmdline(cfg, &b.attach, size_of, kernel.decompresses, &b.cmdline));
+	facts.decompresses = kernel.decompresses;
+	facts.lpj = choose_lpj(cfg, &kernel, p->vm.accel, &begin);
+	TRY(make_cmdline(cfg, &facts, &b.cmdline));
 	for (size_t i = 0; i < config_list(cfg, OPT_VM_QEMU_ARGS)->n; i++)
 		strv_add(&b.qemu_args, config_list(cfg, OPT_VM_QEMU_ARGS)->v[i]);
 	p->vm.qemu = config_string(cfg, OPT_VM_QEMU);

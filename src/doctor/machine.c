@@ -116,9 +116,11 @@ struct err *check_kvm_access(struct doctor *d)
 
 struct err *check_kvm(struct doctor *d)
 {
+	_cleanup_(kvm_probe_destroy) struct kvm_probe *probe = NULL;
 	_cleanup_(free) char *why = NULL;
 
-	TRY(kvm_probe(KVM_PROBE_DEVICE, &why));
+	TRY(kvm_probe_start(KVM_PROBE_DEVICE, &probe));
+	TRY(kvm_probe_finish(probe, &why));
 	if (!why)
 		say_text(d, DOCTOR_OK, "a VM ran instructions that broken KVMs stumble over", NULL, NULL);
 	else
@@ -184,7 +186,7 @@ struct err *check_build_tools(struct doctor *d)
 
 	if (is_foreign(d, true))
 		return NULL;
-	e = toolchain_find(cc ? cc : "gcc", config_bool(d->cfg, OPT_KERNEL_CCACHE), &t);
+	e = toolchain_find(cc ? cc : "gcc", config_bool(d->cfg, OPT_KERNEL_CCACHE), NULL, &t);
 
 	if (!e)
 		e = toolchain_check();

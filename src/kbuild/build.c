@@ -114,7 +114,7 @@ static struct err *identify(const struct kbuild_params *p, struct build *b)
 	TRY(source_find(p->source, p->sha256, p->cache, &b->source));
 	if (b->source.kind == SOURCE_TREE)
 		TRY(tree_check_name(b->source.path));
-	TRY(toolchain_find(p->cc, p->ccache, &b->toolchain));
+	TRY(toolchain_find(p->cc, p->ccache, p->cache, &b->toolchain));
 	TRY(configuration_hash(&b->configuration, &b->config));
 	TRY(make_key(b));
 	b->folder = xasprintf("%s/build/%.16s", p->cache, b->key.hex);

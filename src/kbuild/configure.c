@@ -61,6 +61,14 @@ bool configuration_has(const char *config, const char *name)
 	return strstr(config, line);
 }
 
+unsigned int configuration_hz(const char *config)
+{
+	const char *line = strstr(config, "\nCONFIG_HZ=");
+	unsigned int hz = 0;
+
+	return line && sscanf(line, "\nCONFIG_HZ=%5u\n", &hz) == 1 ? hz : 0;
+}
+
 size_t configuration_count_options(const char *config)
 {
 	size_t n = 0;

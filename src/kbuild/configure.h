@@ -39,6 +39,9 @@ struct err *configuration_read(const char *out, struct buf *ret) err_must_check;
 /* Whether an option is y in the text of a .config. */
 bool configuration_has(const char *config, const char *name);
 
+/* How often its clock ticks in a second (CONFIG_HZ); 0 if that isn't in the text of a .config. */
+unsigned int configuration_hz(const char *config);
+
 /* Number of options that are y or m in the text of a .config. */
 size_t configuration_count_options(const char *config);
 

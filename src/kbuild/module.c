@@ -220,7 +220,7 @@ static struct err *run_make(const struct module_params *p, const char *folder, c
 	_cleanup_(free) char *log = xasprintf("%s/build.log", base);
 	struct make m = { .tree = p->tree, .out = p->out, .log = log, .variables = &variables };
 
-	TRY(toolchain_find(p->cc, p->ccache, &toolchain));
+	TRY(toolchain_find(p->cc, p->ccache, p->cache, &toolchain));
 	TRY(toolchain_check());
 	TRY(write_file_atomic(log, "", 0, 0600));
 	TRY(environment_prepare(&toolchain, base, p->out, &env, &variables));

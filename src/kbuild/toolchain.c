@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "base/process.h"
 #include "base/util.h"
+#include "kbuild/version.h"
 
 struct tool {
 	const char *program;
@@ -61,23 +62,7 @@ void toolchain_deinit(struct toolchain *t)
 	*t = (struct toolchain)TOOLCHAIN_INIT;
 }
 
-static struct err *first_line_of_version(const char *program, char **ret)
-{
-	const char *const argv[] = { program, "--version", NULL };
-	static const char *const env[] = { "LC_ALL=C", NULL };
-	_cleanup_(buf_deinit) struct buf out = BUF_INIT;
-	struct err *e = process_run(argv, NULL, env, &out);
-
-	if (e) {
-		_cleanup_(err_destroy) struct err *cause = e;
-
-		return err_create(ERR_PREREQ, "find out the version of %s: %s", program, err_message(cause));
-	}
-	*ret = xstrndup(buf_str(&out), strcspn(buf_str(&out), "\n"));
-	return NULL;
-}
-
-struct err *toolchain_find(const char *cc, bool use_ccache, struct toolchain *ret)
+struct err *toolchain_find(const char *cc, bool use_ccache, const char *cache, struct toolchain *ret)
 {
 	_cleanup_(toolchain_deinit) struct toolchain t = TOOLCHAIN_INIT;
 	_cleanup_(free) char *found = find_program(cc), *ld = find_program("ld");
@@ -94,8 +79,8 @@ struct err *toolchain_find(const char *cc, bool use_ccache, struct toolchain *re
 		return err_os(errno, "look at the compiler %s", found);
 	t.cc_size = (uint64_t)st.st_size;
 	t.cc_mtime_ns = (uint64_t)st.st_mtim.tv_sec * NSEC_PER_SEC + (uint64_t)st.st_mtim.tv_nsec;
-	TRY(first_line_of_version(found, &t.cc_version));
-	TRY(first_line_of_version(ld, &t.ld_version));
+	TRY(program_version(found, cache, &t.cc_version));
+	TRY(program_version(ld, cache, &t.ld_version));
 	if (use_ccache)
 		t.ccache = find_program("ccache");
 	*ret = t;

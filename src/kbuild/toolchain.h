@@ -27,8 +27,11 @@ struct toolchain {
 void toolchain_deinit(struct toolchain *t);
 DEFINE_CLEANUP_STORAGE(struct toolchain, toolchain_deinit);
 
-/* Finds and identifies the compiler. ERR_PREREQ if it isn't there or doesn't run. */
-struct err *toolchain_find(const char *cc, bool use_ccache, struct toolchain *ret) err_must_check;
+/*
+ * Finds and identifies the compiler. ERR_PREREQ if it isn't there or doesn't run. What it and the linker said of themselves is
+ * remembered in the cache (version.h; NULL: they are asked).
+ */
+struct err *toolchain_find(const char *cc, bool use_ccache, const char *cache, struct toolchain *ret) err_must_check;
 
 /* Adds to the hash what makes a difference to the kernel: compiler and linker, not ccache. */
 void toolchain_hash(const struct toolchain *t, struct hash *h);

@@ -22,6 +22,7 @@ enum {
 	LOG_MAX = 16 << 20, /* of each part; the run directory mostly is in a small tmpfs */
 	FLUSH_MS = 2000,
 	CATCH_UP_MAX = 4 << 20, /* more than the FIFO holds */
+	GATHER_MS = 1,
 };
 
 /* A connection to serial.sock. */
@@ -211,15 +212,26 @@ static const struct stream_callbacks hmp_callbacks = { .data = on_hmp,
 						       .closed = on_qemu_closed,
 						       .drained = on_input_taken };
 
+void console_send(struct console *c, const char *bytes, size_t len)
+{
+	if (!c->serial_in)
+		return;
+	stream_write(c->serial_in, bytes, len);
+	/* Its answer is waited for. */
+	stream_gather(c->serial_out, GATHER_MS);
+}
+
 /* Nothing that was typed is dropped: who types more than is read is not listened to until it has been. */
 static void send_input(struct console *c, struct stream *from, struct stream *to, const char *bytes, size_t len)
 {
 	if (!to || !len)
 		return;
-	if (to == c->serial_in && c->holds)
+	if (to != c->serial_in)
+		stream_write(to, bytes, len);
+	else if (c->holds)
 		buf_append(&c->typed, bytes, len);
 	else
-		stream_write(to, bytes, len);
+		console_send(c, bytes, len);
 	if (!is_full(c, to))
 		return;
 	stream_pause(from, true);
@@ -227,12 +239,6 @@ static void send_input(struct console *c, struct stream *from, struct stream *to
 	if (from == c->in && terminal_is_interactive(c->terminal))
 		console_note(c,
 			     "what is typed is not read; input waits until it is (ktb stop, elsewhere, ends the VM)");
-}
-
-void console_send(struct console *c, const char *bytes, size_t len)
-{
-	if (c->serial_in)
-		stream_write(c->serial_in, bytes, len);
 }
 
 void console_hold_input(struct console *c, bool hold)
@@ -487,6 +493,8 @@ struct err *console_create(struct loop *loop, struct terminal *terminal, const s
 void console_attach(struct console *c, int serial_out_fd, int serial_in_fd, int hmp_fd)
 {
 	c->serial_out = stream_create(c->loop, serial_out_fd, false, &serial_callbacks, c);
+	/* QEMU writes it byte by byte. */
+	stream_gather(c->serial_out, GATHER_MS);
 	c->serial_in = stream_create(c->loop, serial_in_fd, false, &serial_in_callbacks, c);
 	stream_pause(c->serial_in, true);
 	c->hmp = stream_create(c->loop, hmp_fd, false, &hmp_callbacks, c);

@@ -319,23 +319,38 @@ static __attribute__((noreturn)) void run_child(const struct kvm_ops *ops, const
 	_exit(0);
 }
 
-/* Waits for the child; what it didn't live to say, we say. */
-static struct err *wait_for_child(struct process *child, int timeout_ms, struct report *report)
+struct kvm_probe {
+	struct process child;
+	struct report *report;
+	uint64_t deadline; /* as of now_ns() */
+};
+
+static struct err *kill_child(struct kvm_probe *p)
 {
 	struct err *e;
 	int status;
 
-	e = process_wait_timeout(child, timeout_ms, &status);
+	process_kill(&p->child, SIGKILL);
+	e = process_wait_timeout(&p->child, KILL_TIMEOUT_MS, &status);
+	if (!e || err_code(e) != ERR_TIMEOUT)
+		return e;
+	/* It sleeps in the kernel, where no signal reaches it. */
+	process_forget(&p->child);
+	err_destroy(e);
+	return NULL;
+}
+
+/* Waits for the child; what it didn't live to say, we say. */
+static struct err *wait_for_child(struct kvm_probe *p)
+{
+	uint64_t now = now_ns();
+	int left_ms = now < p->deadline ? (int)((p->deadline - now) / NSEC_PER_MSEC) + 1 : 0, status;
+	struct report *report = p->report;
+	struct err *e = process_wait_timeout(&p->child, left_ms, &status);
+
 	if (e && err_code(e) == ERR_TIMEOUT) {
 		err_destroy(e);
-		process_kill(child, SIGKILL);
-		e = process_wait_timeout(child, KILL_TIMEOUT_MS, &status);
-		/* It sleeps in the kernel, where no signal reaches it. */
-		if (e && err_code(e) == ERR_TIMEOUT) {
-			process_forget(child);
-			err_destroy(steal(&e));
-		}
-		TRY(e);
+		TRY(kill_child(p));
 		if (!report->done)
 			snprintf(report->why, sizeof(report->why), "KVM hangs at %s", report->doing);
 		return NULL;
@@ -348,25 +363,41 @@ static struct err *wait_for_child(struct process *child, int timeout_ms, struct 
 	return e;
 }
 
-struct err *kvm_probe_with(const struct kvm_ops *ops, const char *device, int timeout_ms, char **ret_why)
+struct err *kvm_probe_start_with(const struct kvm_ops *ops, const char *device, int timeout_ms, struct kvm_probe **ret)
 {
-	_cleanup_(process_deinit) struct process child = PROCESS_INIT;
-	struct report *report;
-	struct err *e;
+	_cleanup_(kvm_probe_destroy) struct kvm_probe *p = xcalloc(1, sizeof(*p));
+	void *report;
 	bool in_child;
 
-	report = mmap(NULL, sizeof(*report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	p->child = (struct process)PROCESS_INIT;
+	report = mmap(NULL, sizeof(*p->report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (report == MAP_FAILED)
 		return err_os(errno, "map memory for the KVM probe");
-	e = process_fork(true, &child, &in_child);
-	if (!e && in_child)
-		run_child(ops, device, report);
-	if (!e)
-		e = wait_for_child(&child, timeout_ms, report);
-	if (!e)
-		*ret_why = report->why[0] ? xstrdup(report->why) : NULL;
-	munmap(report, sizeof(*report));
-	return e;
+	p->report = report;
+	TRY(process_fork(true, &p->child, &in_child));
+	if (in_child)
+		run_child(ops, device, p->report);
+	p->deadline = now_ns() + (uint64_t)timeout_ms * NSEC_PER_MSEC;
+	*ret = steal(&p);
+	return NULL;
+}
+
+struct err *kvm_probe_finish(struct kvm_probe *p, char **ret_why)
+{
+	TRY(wait_for_child(p));
+	*ret_why = p->report->why[0] ? xstrdup(p->report->why) : NULL;
+	return NULL;
+}
+
+void kvm_probe_destroy(struct kvm_probe *p)
+{
+	if (!p)
+		return;
+	if (p->child.pid > 0)
+		err_ignore(kill_child(p));
+	if (p->report)
+		munmap(p->report, sizeof(*p->report));
+	free(p);
 }
 
 static int real_open(void *data, const char *path)
@@ -387,20 +418,36 @@ static void *real_map(void *data, int fd, size_t size)
 	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 }
 
-struct err *kvm_probe(const char *device, char **ret_why)
+struct err *kvm_probe_start(const char *device, struct kvm_probe **ret)
 {
 	static const struct kvm_ops real = { real_open, real_ioctl, real_map, NULL };
 
-	return kvm_probe_with(&real, device, PROBE_TIMEOUT_MS, ret_why);
+	return kvm_probe_start_with(&real, device, PROBE_TIMEOUT_MS, ret);
 }
 
 #else
 
-struct err *kvm_probe(const char *device, char **ret_why)
+struct kvm_probe {
+	char unused;
+};
+
+struct err *kvm_probe_start(const char *device, struct kvm_probe **ret)
 {
 	(void)device;
+	*ret = xcalloc(1, sizeof(**ret));
+	return NULL;
+}
+
+struct err *kvm_probe_finish(struct kvm_probe *p, char **ret_why)
+{
+	(void)p;
 	*ret_why = xstrdup("this machine's CPU is not an x86-64 one");
 	return NULL;
+}
+
+void kvm_probe_destroy(struct kvm_probe *p)
+{
+	free(p);
 }
 
 #endif

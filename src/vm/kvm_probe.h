@@ -9,17 +9,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 
 #define KVM_PROBE_DEVICE "/dev/kvm"
 
 /*
- * *ret_why is NULL if KVM is usable, otherwise one line that says why it isn't, to be shown behind "using TCG: "; the
- * caller frees it. An error means only that nothing could be tried, such as no memory for a process.
- *
- * The VM lives and dies in a child process; a VM that hangs is killed after a second. Takes some milliseconds.
+ * Begins to find out, in a child process, in which the VM lives and dies. That takes some milliseconds, in which the caller may
+ * do other things; the child has all descriptors that are open now. An error means only that nothing could be tried, such as no
+ * memory for a process.
  */
-struct err *kvm_probe(const char *device, char **ret_why) err_must_check;
+struct kvm_probe;
+struct err *kvm_probe_start(const char *device, struct kvm_probe **ret) err_must_check;
+
+/*
+ * *ret_why is NULL if KVM is usable, otherwise one line that says why it isn't, to be shown behind "using TCG: "; the
+ * caller frees it. Waits for the child, which is killed if it takes longer than a second from its start. Call it once.
+ */
+struct err *kvm_probe_finish(struct kvm_probe *probe, char **ret_why) err_must_check;
+
+/* Ends it, if nobody waited for it. */
+void kvm_probe_destroy(struct kvm_probe *probe);
+DEFINE_CLEANUP(struct kvm_probe *, kvm_probe_destroy);
 
 /* What follows is for tests, which play KVM. */
 
@@ -32,5 +43,5 @@ struct kvm_ops {
 	void *data;
 };
 
-struct err *kvm_probe_with(const struct kvm_ops *ops, const char *device, int timeout_ms, char **ret_why)
+struct err *kvm_probe_start_with(const struct kvm_ops *ops, const char *device, int timeout_ms, struct kvm_probe **ret)
 	err_must_check;

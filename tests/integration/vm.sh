@@ -158,6 +158,13 @@ await a 'DHCP' has_address
 ask a 'nproc; cat /proc/cmdline'
 expect_match 'two CPUs' '^2$'
 expect_match 'its parameters' 'console=ttyS0,115200.* nokaslr'
+if [ "$("$KTB" list --json | jq -r '.[] | select(.name == "a").accel')" = tcg ]; then
+	expect 'no CPU has to find out how fast it is' log_has a 'Calibrating delay loop (skipped) preset value'
+	run ktb_vm --port off --accel tcg --print-command
+	expect_match 'for it is told' "-append '[^']* lpj=[1-9][0-9]{4,} "
+	run ktb_vm --port off --accel tcg --qemu-arg=-icount --qemu-arg=shift=3 --print-command
+	expect_match 'but where its clock counts instructions' "-append 'no_timer_check tsc=reliable console="
+fi
 
 # Two consoles at once, and none of them a terminal.
 (

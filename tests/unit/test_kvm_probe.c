@@ -258,15 +258,21 @@ static int fake_ioctl(void *data, int fd, unsigned long request, void *arg)
 	}
 }
 
+static void nothing_is_left_behind(void)
+{
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+}
+
 static char *probe(struct fake *f, int timeout_ms)
 {
 	const struct kvm_ops ops = { fake_open, fake_ioctl, fake_map, f };
+	_cleanup_(kvm_probe_destroy) struct kvm_probe *p = NULL;
 	char *why = NULL;
 
-	assert_null(kvm_probe_with(&ops, KVM_PROBE_DEVICE, timeout_ms, &why));
-	/* Nothing is left behind. */
-	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
-	assert_int_equal(errno, ECHILD);
+	assert_null(kvm_probe_start_with(&ops, KVM_PROBE_DEVICE, timeout_ms, &p));
+	assert_null(kvm_probe_finish(p, &why));
+	nothing_is_left_behind();
 	return why;
 }
 
@@ -449,6 +455,20 @@ static void ends_a_kvm_that_hangs(void **state)
 	free(why);
 }
 
+static void ends_what_nobody_waits_for(void **state)
+{
+	struct fake f = good();
+	const struct kvm_ops ops = { fake_open, fake_ioctl, fake_map, &f };
+	struct kvm_probe *p = NULL;
+
+	(void)state;
+	f.fault_at = guest_checks(&f.features);
+	f.hang = true;
+	assert_null(kvm_probe_start_with(&ops, KVM_PROBE_DEVICE, TIMEOUT_MS, &p));
+	kvm_probe_destroy(p);
+	nothing_is_left_behind();
+}
+
 static void survives_the_death_of_its_child(void **state)
 {
 	struct fake f = good();
@@ -471,15 +491,25 @@ static void checks_are_no_formality(void **state)
 		assert_false(guest_check_passed(&features, memory, i));
 }
 
-static void tries_what_is_no_kvm(void **state)
+static char *probe_device(const char *device)
 {
+	_cleanup_(kvm_probe_destroy) struct kvm_probe *p = NULL;
 	char *why = NULL;
 
+	assert_null(kvm_probe_start(device, &p));
+	assert_null(kvm_probe_finish(p, &why));
+	return why;
+}
+
+static void tries_what_is_no_kvm(void **state)
+{
+	char *why;
+
 	(void)state;
-	assert_null(kvm_probe("/dev/null", &why));
+	why = probe_device("/dev/null");
 	assert_string_equal(why, "KVM refuses KVM_GET_API_VERSION: Inappropriate ioctl for device");
 	free(why);
-	assert_null(kvm_probe("/nonexistent/kvm", &why));
+	why = probe_device("/nonexistent/kvm");
 	assert_string_equal(why, "no /nonexistent/kvm: the CPU's virtualisation is off or KVM isn't loaded");
 	free(why);
 }
@@ -496,6 +526,7 @@ int main(void)
 		cmocka_unit_test(notices_a_refused_entry),
 		cmocka_unit_test(notices_a_wrong_result),
 		cmocka_unit_test(ends_a_kvm_that_hangs),
+		cmocka_unit_test(ends_what_nobody_waits_for),
 		cmocka_unit_test(survives_the_death_of_its_child),
 		cmocka_unit_test(checks_are_no_formality),
 		cmocka_unit_test(tries_what_is_no_kvm),

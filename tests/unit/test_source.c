@@ -225,6 +225,16 @@ static void counts_options(void **state)
 			 3);
 }
 
+static void knows_how_often_the_clock_ticks(void **state)
+{
+	(void)state;
+	assert_int_equal(configuration_hz("#\n# CONFIG_HZ_100 is not set\nCONFIG_HZ_250=y\nCONFIG_HZ=250\n"), 250);
+	assert_int_equal(configuration_hz("#\nCONFIG_HZ=1000\nCONFIG_A=y\n"), 1000);
+	assert_int_equal(configuration_hz("#\nCONFIG_HZ_250=y\n"), 0);
+	assert_int_equal(configuration_hz("#\nCONFIG_HZ=often\n"), 0);
+	assert_int_equal(configuration_hz(""), 0);
+}
+
 static void age(const char *name, time_t seconds)
 {
 	_cleanup_(free) char *path = xasprintf("%s/%s", folder, name);
@@ -269,7 +279,7 @@ int main(void)
 		TEST(takes_the_highest_version),          TEST(reads_git_status),
 		TEST(notices_a_change_of_a_tree),         TEST(refuses_a_tree_built_in_place),
 		TEST(reads_the_list_of_kconfig_files),    TEST(counts_options),
-		TEST(removes_half_written_objects),
+		TEST(knows_how_often_the_clock_ticks),    TEST(removes_half_written_objects),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -284,6 +284,109 @@ static void a_broken_one_tells_from_the_loop_only(void **state)
 	assert_int_equal(s->closed, 1);
 }
 
+/* More than comes at once by itself. */
+static void send_burst(struct seen *s)
+{
+	char bytes[1000] = { 0 };
+
+	assert_int_equal(write(s->peer, bytes, sizeof(bytes)), sizeof(bytes));
+	run_for(s, 20);
+	assert_int_equal(s->in.len, sizeof(bytes));
+	buf_clear(&s->in);
+}
+
+static void send_and_expect(struct seen *s, size_t len)
+{
+	assert_int_equal(write(s->peer, "a", 1), 1);
+	run_for(s, 20);
+	assert_int_equal(s->in.len, len);
+	buf_clear(&s->in);
+}
+
+enum { LONG_MS = 600000 };
+
+static void what_comes_on_and_on_is_left_to_gather(void **state)
+{
+	struct seen *s = *state;
+
+	stream_gather(s->stream, LONG_MS);
+	send_burst(s);
+	send_and_expect(s, 0);
+	send_and_expect(s, 0);
+	/* For whoever wants it now. */
+	assert_null(stream_catch_up(s->stream, 100));
+	assert_int_equal(s->in.len, 2);
+}
+
+static void what_gathered_comes_in_time(void **state)
+{
+	struct seen *s = *state;
+
+	stream_gather(s->stream, 1);
+	send_burst(s);
+	for (int i = 0; i < 3; i++) {
+		size_t before = s->in.len;
+
+		assert_int_equal(write(s->peer, "a", 1), 1);
+		while (s->in.len == before)
+			run_for(s, 1);
+	}
+	assert_int_equal(s->in.len, 3);
+}
+
+static void what_is_waited_for_is_not_left_to_gather(void **state)
+{
+	struct seen *s = *state;
+
+	stream_gather(s->stream, LONG_MS);
+	send_burst(s);
+	send_and_expect(s, 0);
+	stream_gather(s->stream, LONG_MS);
+	send_and_expect(s, 2);
+	stream_gather(s->stream, 0);
+	send_burst(s);
+	send_and_expect(s, 1);
+}
+
+static void after_a_pause_nothing_is_left_to_gather(void **state)
+{
+	struct seen *s = *state;
+	char bytes[400] = { 0 };
+
+	stream_gather(s->stream, LONG_MS);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(write(s->peer, bytes, sizeof(bytes)), sizeof(bytes));
+		run_for(s, 60);
+	}
+	buf_clear(&s->in);
+	send_and_expect(s, 1);
+}
+
+static void one_that_gathers_writes_and_may_be_destroyed(void **state)
+{
+	struct seen *s = *state;
+
+	stream_gather(s->stream, LONG_MS);
+	send_burst(s);
+	write_pattern(s->stream, 0, BACKLOG);
+	read_all_of_it(s, BACKLOG, 65536);
+	send_and_expect(s, 0);
+	stream_destroy(steal(&s->stream));
+	run_for(s, 20);
+}
+
+static void one_that_gathers_stays_paused(void **state)
+{
+	struct seen *s = *state;
+
+	stream_gather(s->stream, 1);
+	send_burst(s);
+	stream_pause(s->stream, true);
+	send_and_expect(s, 0);
+	stream_pause(s->stream, false);
+	send_and_expect(s, 2);
+}
+
 static void may_be_destroyed_when_data_comes(void **state)
 {
 	struct seen *s = *state;
@@ -406,6 +509,12 @@ int main(void)
 		WITH_SOCKET(a_paused_one_still_writes),
 		WITH_SOCKET(a_reader_that_goes_is_noticed_by_writing),
 		WITH_SOCKET(a_broken_one_tells_from_the_loop_only),
+		WITH_SOCKET(what_comes_on_and_on_is_left_to_gather),
+		WITH_SOCKET(what_gathered_comes_in_time),
+		WITH_SOCKET(what_is_waited_for_is_not_left_to_gather),
+		WITH_SOCKET(after_a_pause_nothing_is_left_to_gather),
+		WITH_SOCKET(one_that_gathers_writes_and_may_be_destroyed),
+		WITH_SOCKET(one_that_gathers_stays_paused),
 		WITH_SOCKET(may_be_destroyed_when_data_comes),
 		WITH_SOCKET(may_be_destroyed_at_its_end),
 		WITH_SOCKET(may_be_destroyed_once_drained),
