@@ -1,5 +1,6 @@
 #include "cmd/serve_modules.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -80,6 +81,14 @@ static char *copys_path(const char *cache, const struct module_file *file)
 			 (int)(end ? end - name : (ssize_t)strlen(name)), name);
 }
 
+/* Of a stripped file, which has the same build ID, there may be one too: it is smaller. */
+static bool is_copy(const char *path, size_t size)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && (size_t)st.st_size == size;
+}
+
 /*
  * A copy of the file as GDB understands it, in the cache: unpacked, and without addresses of sections
  * (alloc_sections_clear_addresses()). *ret is NULL if it needs none, *ret_packed is true if it can't do without.
@@ -98,7 +107,7 @@ static struct err *make_copy(const struct module_file *file, char **ret, bool *r
 	TRY(cache_dir(&cache));
 	folder = xasprintf("%s/gdb-module/%s", cache, file->build_id);
 	path = copys_path(cache, file);
-	if (!file_exists(path)) {
+	if (!is_copy(path, content.len)) {
 		TRY(mkdir_parents(folder, 0700));
 		TRY(write_file_atomic(path, content.data, content.len, 0600));
 	}
