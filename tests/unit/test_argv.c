@@ -182,6 +182,27 @@ static bool strv_has(const char *const *list, const char *s)
 }
 
 /* But for the channels, what a person runs is the machine that ktb runs. */
+/* The console is ttyS0 with it as without. */
+static void kgdbs_own_line_is_the_second(void **state)
+{
+	_cleanup_(strv_deinit) struct strv argv = STRV_INIT, by_hand = STRV_INIT;
+	struct vm_params p = usual();
+	size_t lines = 0;
+
+	(void)state;
+	p.kgdb_line = true;
+	vm_argv(&p, &channels, &argv);
+	assert_string_equal(value(&argv, "-serial"), "chardev:serial");
+	for (size_t i = 0; i + 1 < argv.n; i++) {
+		if (streq(argv.v[i], "-serial") && ++lines == 2)
+			assert_string_equal(argv.v[i + 1], "chardev:kgdb");
+	}
+	assert_int_equal(lines, 2);
+	vm_argv_by_hand(&p, 0, &by_hand);
+	assert_string_equal(value(&by_hand, "-serial"), "mon:stdio");
+	assert_true(strv_contains(&by_hand, "pty"));
+}
+
 static void by_hand_is_the_same_machine(void **state)
 {
 	static const char *const machine[] = { "-machine", "-accel",   "-cpu",    "-smp",    "-m",
@@ -242,6 +263,7 @@ int main(void)
 		cmocka_unit_test(the_user_has_the_last_word),
 		cmocka_unit_test(qemu_may_start_no_programs),
 		cmocka_unit_test(by_hand_listens_on_loopback_only),
+		cmocka_unit_test(kgdbs_own_line_is_the_second),
 		cmocka_unit_test(by_hand_is_the_same_machine),
 		cmocka_unit_test(inits_port_has_the_name_that_init_looks_for),
 	};
