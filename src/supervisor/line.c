@@ -58,6 +58,7 @@ struct line {
 	struct buf messages;    /* the server process's, not understood yet */
 	struct buf after_break; /* for the guest, once the BREAK is sent */
 	bool breaking;
+	bool obeys; /* obey_all() is at work */
 	bool stands, stood;
 	bool hung_up;
 };
@@ -158,11 +159,14 @@ static bool obey(struct line *l, const struct line_message *m)
 	return false;
 }
 
-/* What comes behind a BREAK waits for it. */
+/* What comes behind a BREAK waits for it. One that is sent at once has that done here, by the loop that sent it. */
 static void obey_all(struct line *l)
 {
 	size_t done = 0, n = 0;
 
+	if (l->obeys)
+		return;
+	l->obeys = true;
 	while (l->server && !l->breaking) {
 		struct line_message m;
 		enum line_parsed parsed = line_parse(buf_str(&l->messages) + done, l->messages.len - done, &m, &n);
@@ -171,10 +175,12 @@ static void obey_all(struct line *l)
 			break;
 		if (parsed == LINE_BAD || !obey(l, &m)) {
 			fail(l, "what it says of the serial line makes no sense");
-			return;
+			done = 0;
+			break;
 		}
 		done += n;
 	}
+	l->obeys = false;
 	buf_consume(&l->messages, done);
 }
 

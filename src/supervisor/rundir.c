@@ -54,7 +54,7 @@ static const struct field fields[] = {
 	{ "cpus", FIELD_U32, offsetof(struct vm_record, cpus), true },
 	{ "started", FIELD_U64, offsetof(struct vm_record, started), true },
 	{ "kaslr", FIELD_BOOL, offsetof(struct vm_record, kaslr), true },
-	{ "kgdb", FIELD_BOOL, offsetof(struct vm_record, kgdb), true },
+	{ "kgdb", FIELD_BOOL, offsetof(struct vm_record, kgdb), false },
 	{ "cmdline", FIELD_STRING, offsetof(struct vm_record, cmdline), false },
 	{ "kernel", FIELD_STRING, offsetof(struct vm_record, kernel), false },
 	{ "vmlinux", FIELD_STRING, offsetof(struct vm_record, vmlinux), false },

@@ -42,6 +42,14 @@ static void on_break(void *user)
 	((struct test *)user)->breaks++;
 }
 
+static void on_break_at_once(void *user)
+{
+	struct test *t = user;
+
+	t->breaks++;
+	line_break_done(t->line);
+}
+
 static void on_stands(bool stands, void *user)
 {
 	((struct test *)user)->stands = stands;
@@ -54,6 +62,9 @@ static void on_broken(void *user)
 
 static const struct line_callbacks callbacks = {
 	.text = on_text, .write = on_write, .send_break = on_break, .stands = on_stands, .broken = on_broken
+};
+static const struct line_callbacks break_at_once = {
+	.text = on_text, .write = on_write, .send_break = on_break_at_once, .stands = on_stands, .broken = on_broken
 };
 static const struct line_callbacks without_break = {
 	.text = on_text, .write = on_write, .stands = on_stands, .broken = on_broken
@@ -196,15 +207,27 @@ static void what_comes_behind_a_break_waits_for_it(void **state)
 	expect(&t->behind_break, "");
 }
 
-static void a_line_without_break_has_what_is_behind_it(void **state)
+static void expect_break_at_once(struct test *t, const struct line_callbacks *with)
+{
+	line_destroy(t->line);
+	t->line = line_create(t->loop, with, t);
+	assert_null(line_share(t->line, &t->server));
+	say_text(t, LINE_BREAK, "g");
+	say_text(t, LINE_BREAK, "h");
+	say_text(t, LINE_WRITE, "behind");
+	expect(&t->behind_break, "gh");
+	expect(&t->written, "behind");
+	close(steal_fd(&t->server));
+}
+
+static void a_line_may_have_no_break_or_send_it_at_once(void **state)
 {
 	struct test *t = *state;
 
-	line_destroy(t->line);
-	t->line = line_create(t->loop, &without_break, t);
-	assert_null(line_share(t->line, &t->server));
-	say_text(t, LINE_BREAK, "g");
-	expect(&t->behind_break, "g");
+	expect_break_at_once(t, &without_break);
+	assert_int_equal(t->breaks, 0);
+	expect_break_at_once(t, &break_at_once);
+	assert_int_equal(t->breaks, 2);
 }
 
 static void a_reset_leaves_the_rest_to_the_console(void **state)
@@ -290,7 +313,7 @@ int main(void)
 		TEST(each_byte_goes_where_it_is_told),
 		TEST(a_server_that_dies_takes_nothing_along),
 		TEST(what_comes_behind_a_break_waits_for_it),
-		TEST(a_line_without_break_has_what_is_behind_it),
+		TEST(a_line_may_have_no_break_or_send_it_at_once),
 		TEST(a_reset_leaves_the_rest_to_the_console),
 		TEST(nonsense_ends_the_server),
 		TEST(a_server_that_does_not_read_is_ended),
