@@ -68,7 +68,7 @@ at_exit '"$KTB" stop --all --force >/dev/null 2>&1'
 # Filter: what may differ becomes the same.
 normalize()
 {
-	tr -d '\r' | sed -E -e "s/$(printf '\033')\[[0-9;?]*[A-Za-z]//g" -e '/^ktb: using TCG: /d' \
+	tr -d '\r' | sed -E -e "s/$(printf '\033')\[[0-9;?]*[A-Za-z]//g" -e '/^ktb: using TCG: /d' -e '/^ktb: waiting for another ktb /d' \
 		-e '/^\[Switching to Thread /d' -e '/^\[ *[0-9.]+\] (tsc|clocksource): /d' \
 		-e 's/\<(tcg|kvm)\>/ACCEL/g' -e 's/0x[0-9a-f]+/0xN/g' -e 's/[0-9]+(\.[0-9]+)*/N/g' \
 		-e 's/[[:space:]]+/ /g' -e 's/^ //' -e 's/ $//'
