@@ -54,12 +54,14 @@ static void sort_out(bool is_packet, const char *bytes, size_t len, void *user)
 	struct kgdb_target *k = user;
 	struct kgdb_wire *w = &k->wire;
 
+	/* Only a packet that ended the kernel's run can be in doubt; what came before it isn't. */
+	if (is_packet && len > 1 && !w->unsure && k->state != KGDB_STANDS && kgdb_active_cpu(k) == KGDB_CPU_UNKNOWN &&
+	    !rsp_is_output(bytes + 1, len - 4)) {
+		tell(w, &k->params.line);
+		w->unsure = true;
+	}
 	note_verdict(w, is_packet, len);
 	if (is_packet) {
-		/* Only a packet that ended the kernel's run can be in doubt. */
-		if (len > 1 && k->state != KGDB_STANDS && kgdb_active_cpu(k) == KGDB_CPU_UNKNOWN &&
-		    !rsp_is_output(bytes + 1, len - 4))
-			w->unsure = true;
 		buf_append(&w->in, bytes, len);
 		return;
 	}
