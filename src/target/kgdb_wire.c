@@ -16,8 +16,12 @@
 enum {
 	REPLY_MAX = 1 << 14,
 	HEARD_MAX = 1024,
-	ALONE_MS = 100, /* how long a $ alone is held: it is a prompt */
-	PART_MS = 1000, /* and what looks like a packet, at 9600 baud with all its bytes */
+	/*
+	 * How long a $ alone is held that a kernel wrote which runs: it is a prompt, or the beginning of a stop reply whose rest is
+	 * on its way through a network; and what looks like a packet, or can be nothing else.
+	 */
+	ALONE_MS = 300,
+	PART_MS = 2000,
 };
 
 struct verdict {
@@ -186,7 +190,8 @@ int kgdb_wire_timeout_ms(const struct kgdb_target *k)
 {
 	const struct kgdb_wire *w = &k->wire;
 	size_t held = rsp_line_held(&w->line);
-	uint64_t since = (now_ns() - w->heard_ns) / NSEC_PER_MSEC, limit = held > 1 ? PART_MS : ALONE_MS;
+	bool is_packet = held > 1 || w->line.state == RSP_LINE_STANDS;
+	uint64_t since = (now_ns() - w->heard_ns) / NSEC_PER_MSEC, limit = is_packet ? PART_MS : ALONE_MS;
 
 	if (!held)
 		return -1;

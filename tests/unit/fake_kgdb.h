@@ -29,6 +29,7 @@ struct fake {
 	/* What it is. */
 	bool has_kgdb, has_kdb, is_deaf;
 	bool corrupts_next;   /* its next packet is damaged, once */
+	bool splits_next;     /* its next packet comes in two parts, the second one late, once */
 	uint32_t stopped_cpu; /* from 0 */
 	const char *says;     /* when it is let go on */
 	size_t floods;        /* so many bytes of text, then it stops */
@@ -94,7 +95,12 @@ static inline void fake_reply(struct fake_process *p, const char *payload)
 		buf_deinit(&bad);
 		return;
 	}
-	fake_write(p, p->last.data, p->last.len);
+	fake_write(p, p->last.data, 1);
+	/* Longer than a prompt would be waited for. */
+	if (p->f->splits_next)
+		usleep(500000);
+	p->f->splits_next = false;
+	fake_write(p, p->last.data + 1, p->last.len - 1);
 }
 
 static inline void fake_prompt(struct fake_process *p)

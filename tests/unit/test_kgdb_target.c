@@ -333,6 +333,21 @@ static void a_damaged_packet_is_asked_for_again(void **state)
 	fails(target_read_memory(t->t, 1, 0x10, bytes, sizeof(bytes), &n), ERR_FAULT, "");
 }
 
+/* As through a network that waits for acknowledgments: first a $ alone. */
+static void a_packet_may_come_in_parts(void **state)
+{
+	struct test *t = *state;
+	uint8_t bytes[4];
+	size_t n;
+
+	begin(t);
+	memcpy(t->fake->memory, "\x01\x02\x03\x04", 4);
+	succeed(attach(t));
+	t->fake->splits_next = true;
+	succeed(target_read_memory(t->t, 1, FAKE_MEMORY, bytes, sizeof(bytes), &n));
+	assert_memory_equal(bytes, "\x01\x02\x03\x04", 4);
+}
+
 /* It can't be seen whether it has stopped: so it is asked, and what looks like an answer is not taken for one. */
 static void text_that_looks_like_a_stop_is_text(void **state)
 {
@@ -466,6 +481,7 @@ int main(void)
 		TEST(a_kernel_without_kgdb_is_told_by_what_it_says),
 		TEST(a_line_that_ends_is_told),
 		TEST(a_damaged_packet_is_asked_for_again),
+		TEST(a_packet_may_come_in_parts),
 		TEST(text_that_looks_like_a_stop_is_text),
 		TEST(a_flood_in_front_of_a_stop_is_not_lost),
 		TEST(a_breakpoint_is_where_it_was_put),
