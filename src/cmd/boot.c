@@ -49,13 +49,14 @@ static struct err *choose_accel(const struct config *cfg, struct kvm_probe *prob
 	return NULL;
 }
 
-static struct err *choose_port(const struct config *cfg, struct supervisor_params *p)
+struct err *boot_choose_port(const struct config *cfg, bool *ret_has, uint16_t *ret)
 {
 	const char *text = config_string(cfg, OPT_VM_PORT);
 	uint64_t number = 0;
 
-	p->has_port = text && !streq(text, "off");
-	if (!p->has_port || streq(text, "auto"))
+	*ret = 0;
+	*ret_has = text && !streq(text, "off");
+	if (!*ret_has || streq(text, "auto"))
 		return NULL;
 	struct err *e = parse_u64(text, UINT16_MAX, &number);
 
@@ -63,7 +64,7 @@ static struct err *choose_port(const struct config *cfg, struct supervisor_param
 		err_ignore(e);
 		return err_create(ERR_USAGE, "--port: '%s' is neither a port (1 to 65535), auto nor off", text);
 	}
-	p->port = (uint16_t)number;
+	*ret = (uint16_t)number;
 	return NULL;
 }
 
@@ -185,11 +186,10 @@ static struct err *check_kgdb(const struct config *cfg)
 }
 
 /* What the server would find wrong only when a debugger comes. */
-static struct err *check_server(const struct config *cfg)
+struct err *boot_check_server(const struct config *cfg)
 {
 	const char *tasks = config_string(cfg, OPT_GDB_TASKS), *stop_on = config_string(cfg, OPT_GDB_STOP_ON);
 
-	TRY(check_kgdb(cfg));
 	if (tasks)
 		TRY(err_wrap(linux_tasks_check(tasks), "--tasks"));
 	return stop_on ? err_wrap(linux_stop_on_check(stop_on), "--stop-on") : NULL;
@@ -345,7 +345,7 @@ static struct err *hold_image(const struct config *cfg, const struct kernel *k, 
  * What debug servers and `ktb ps` have to know of the kernel is found out now, the first time: when a debugger waits for an
  * answer is not the time for it.
  */
-static void learn_layout(const struct vm_record *r)
+void boot_learn_layout(const struct vm_record *r)
 {
 	struct layout_answer facts[KERNEL_FACTS_N];
 	struct err *e = NULL;
@@ -391,9 +391,10 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 	if (!name)
 		return err_create(ERR_USAGE, "a VM needs a name");
 	TRY(check_size(cfg));
-	TRY(check_server(cfg));
+	TRY(check_kgdb(cfg));
+	TRY(boot_check_server(cfg));
 	TRY(foreign_check_options(cfg));
-	TRY(choose_port(cfg, p));
+	TRY(boot_choose_port(cfg, &p->has_port, &p->port));
 	TRY(begin_to_choose_accel(cfg, &probe));
 	TRY(attach_prepare(cfg, &b.attach));
 	TRY(prepare_kernel(cfg, &kernel, &b));
@@ -425,7 +426,7 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 		record_built(b.record, &kernel.built->kernel);
 	else
 		record_foreign(b.record, &kernel.foreign);
-	learn_layout(b.record);
+	boot_learn_layout(b.record);
 	p->vm.name = b.record->name;
 	b.hold->kernel = steal(&kernel.built);
 	p->own_init = attach_has_own_init(cfg);
@@ -459,7 +460,7 @@ void boot_deinit(struct boot *b)
  * A terminal that is closed hangs up more than once, and once the supervisor's loop is gone nobody takes signals: the next
  * one would end us before the run directory is removed. One that is blocked is not ignored, so the loop has them all.
  */
-static void ignore_signals_at_the_end(void)
+void boot_ignore_signals_at_the_end(void)
 {
 	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
@@ -477,7 +478,7 @@ static struct err *run_supervisor(struct boot *b, struct rundir *dir, int *ret_s
 {
 	struct err *e;
 
-	ignore_signals_at_the_end();
+	boot_ignore_signals_at_the_end();
 	b->params.rundir = dir;
 	free(b->record->dir);
 	b->record->dir = xstrdup(rundir_path(dir));

@@ -26,6 +26,16 @@ struct boot {
 struct err *boot_prepare(const struct config *cfg, const struct terminal *size_of, struct boot *ret) err_must_check;
 void boot_deinit(struct boot *b);
 
+/* What `ktb attach` needs, too. */
+/* The debug port; *ret 0: a free one. ERR_USAGE. */
+struct err *boot_choose_port(const struct config *cfg, bool *ret_has, uint16_t *ret) err_must_check;
+/* What the server process of a debug client would find wrong only when one comes. ERR_USAGE. */
+struct err *boot_check_server(const struct config *cfg) err_must_check;
+/* Has what is to be known of the kernel in the cache. */
+void boot_learn_layout(const struct vm_record *r);
+/* From here on a second signal doesn't end us before the run directory is removed. */
+void boot_ignore_signals_at_the_end(void);
+
 /* Tells how to debug the VM, and what it waits for. */
 void boot_tell_how_to_debug(const struct boot *b, const struct vm_record *r);
 DEFINE_CLEANUP_STORAGE(struct boot, boot_deinit);

@@ -4,11 +4,11 @@
 #include "cmd/cmd.h"
 
 const struct command *const all_commands[] = {
-	&command_build, &command_vm,         &command_gdb,     &command_up,      &command_exec,  &command_push,
-	&command_pull,  &command_module,     &command_console, &command_list,    &command_stop,  &command_ps,
-	&command_bt,    &command_dmesg,      &command_lsmod,   &command_sym,     &command_read,  &command_dump,
-	&command_demo,  &command_init,       &command_source,  &command_config,  &command_shell, &command_doctor,
-	&command_clean, &command_completion, &command_help,    &command_version, NULL,
+	&command_build,  &command_vm,    &command_gdb,        &command_attach,  &command_up,      &command_exec,
+	&command_push,   &command_pull,  &command_module,     &command_console, &command_list,    &command_stop,
+	&command_ps,     &command_bt,    &command_dmesg,      &command_lsmod,   &command_sym,     &command_read,
+	&command_dump,   &command_demo,  &command_init,       &command_source,  &command_config,  &command_shell,
+	&command_doctor, &command_clean, &command_completion, &command_help,    &command_version, NULL,
 };
 
 const struct command *command_find(const char *name)

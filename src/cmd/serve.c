@@ -22,6 +22,7 @@ struct serve {
 	struct serve_modules *modules;
 	struct serve_facts facts;
 	struct serve_placed *placed; /* of the session */
+	const char *no_break;        /* see serve_set_no_break(); NULL: there is one */
 };
 
 struct serve *serve_create(const struct config *cfg, const struct vm_record *record)
@@ -33,6 +34,11 @@ struct serve *serve_create(const struct config *cfg, const struct vm_record *rec
 	s->modules = serve_modules_create(record, config_list(cfg, OPT_GDB_MODULES));
 	s->facts = (struct serve_facts)SERVE_FACTS_INIT;
 	return s;
+}
+
+void serve_set_no_break(struct serve *s, const char *why)
+{
+	s->no_break = why;
 }
 
 void serve_destroy(struct serve *s)
@@ -185,6 +191,7 @@ static struct err *open_kgdb(struct serve *s, const struct debugport_session *se
 		.facts = &s->facts,
 		.build_id = s->vm->build_id,
 		.cmdline = s->vm->cmdline,
+		.no_break = s->no_break,
 		.tap = trace->fd >= 0 ? trace_stub : NULL,
 		.tap_user = trace,
 	};

@@ -15,6 +15,8 @@ struct serve;
  * supervisor.
  */
 struct serve *serve_create(const struct config *cfg, const struct vm_record *record);
+/* A kernel on a line that has no BREAK; why is for the user, and must outlive it. */
+void serve_set_no_break(struct serve *s, const char *why);
 void serve_destroy(struct serve *s);
 DEFINE_CLEANUP(struct serve *, serve_destroy);
 

@@ -65,7 +65,11 @@ static ssize_t write_line(void *user, const void *bytes, size_t len)
 
 static struct err *send_break(void *user, const char *bytes, size_t len)
 {
-	if (say(user, LINE_BREAK, bytes, len))
+	const struct serve_kgdb *s = user;
+
+	if (s->params.no_break)
+		return err_create(ERR_UNSUPPORTED, "%s", s->params.no_break);
+	if (say(s, LINE_BREAK, bytes, len))
 		return NULL;
 	return err_create(ERR_CLOSED, "the serial line was closed");
 }

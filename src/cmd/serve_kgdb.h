@@ -16,6 +16,7 @@ struct serve_kgdb_params {
 	struct serve_facts *facts;
 	const char *build_id; /* NULL: not known, and memory is read over the line */
 	const char *cmdline;  /* the kernel's; NULL: not known */
+	const char *no_break; /* why no BREAK can be sent, and what to do; NULL: it can */
 	rsp_tap tap;
 	void *tap_user;
 };

@@ -28,6 +28,7 @@ enum command_id {
 	COMMAND_LIST,
 	COMMAND_STOP,
 	COMMAND_GDB,
+	COMMAND_ATTACH,
 	COMMAND_EXEC,
 	COMMAND_PUSH,
 	COMMAND_PULL,
@@ -62,8 +63,10 @@ enum command_id {
 #define WITH_MODULES (CMD(LSMOD) | CMD(SYM) | CMD(BT) | CMD(READ))
 #define BOOTING (CMD(VM) | CMD(DEMO) | CMD(UP) | CMD(DOCTOR))
 #define RUNNING                                                                                                        \
-	(CMD(VM) | CMD(CONSOLE) | CMD(STOP) | CMD(GDB) | CMD(EXEC) | CMD(PUSH) | CMD(PULL) | CMD(MODULE) | CMD(UP) |   \
+	(CMD(VM) | CMD(ATTACH) | CMD(CONSOLE) | CMD(STOP) | CMD(GDB) | CMD(EXEC) | CMD(PUSH) | CMD(PULL) | CMD(MODULE) | CMD(UP) |   \
 	 CMD(DOCTOR) | CMD(DUMP) | INSPECTING)
+/* What has a debug port. */
+#define SERVING (BOOTING | CMD(ATTACH))
 /* On a VM that runs. */
 #define DEBUGGING (CMD(GDB) | CMD(UP))
 

@@ -218,7 +218,8 @@ void console_send(struct console *c, const char *bytes, size_t len)
 		return;
 	stream_write(c->serial_in, bytes, len);
 	/* Its answer is waited for. */
-	stream_gather(c->serial_out, GATHER_MS);
+	if (c->serial_out)
+		stream_gather(c->serial_out, GATHER_MS);
 }
 
 /* Nothing that was typed is dropped: who types more than is read is not listened to until it has been. */
@@ -256,6 +257,10 @@ void console_hold_input(struct console *c, bool hold)
 
 static void toggle_monitor(struct console *c)
 {
+	if (!c->hmp) {
+		console_note(c, "there is no QEMU here whose monitor could be had");
+		return;
+	}
 	c->monitor = !c->monitor;
 	console_note(c, c->monitor ? "QEMU's monitor; Ctrl-a c goes back to the guest" : "the guest's console");
 	/* An empty line brings its prompt. */
@@ -281,7 +286,7 @@ static struct err *on_input(struct stream *s, const char *bytes, size_t len, voi
 		if (action == KEYS_MONITOR)
 			toggle_monitor(c);
 		else if (action == KEYS_HELP)
-			console_note(c, "%s", keys_help(false));
+			console_note(c, "%s", c->callbacks->help ? c->callbacks->help : keys_help(false));
 		else if (action != KEYS_NONE)
 			return c->callbacks->action(action, c->user);
 	}
@@ -492,12 +497,15 @@ struct err *console_create(struct loop *loop, struct terminal *terminal, const s
 
 void console_attach(struct console *c, int serial_out_fd, int serial_in_fd, int hmp_fd)
 {
-	c->serial_out = stream_create(c->loop, serial_out_fd, false, &serial_callbacks, c);
-	/* QEMU writes it byte by byte. */
-	stream_gather(c->serial_out, GATHER_MS);
+	if (serial_out_fd >= 0) {
+		c->serial_out = stream_create(c->loop, serial_out_fd, false, &serial_callbacks, c);
+		/* QEMU writes it byte by byte. */
+		stream_gather(c->serial_out, GATHER_MS);
+	}
 	c->serial_in = stream_create(c->loop, serial_in_fd, false, &serial_in_callbacks, c);
 	stream_pause(c->serial_in, true);
-	c->hmp = stream_create(c->loop, hmp_fd, false, &hmp_callbacks, c);
+	if (hmp_fd >= 0)
+		c->hmp = stream_create(c->loop, hmp_fd, false, &hmp_callbacks, c);
 	hear_all(c);
 }
 

@@ -27,6 +27,7 @@ struct console_callbacks {
 	void (*line)(const char *bytes, size_t len, void *user);
 	/* The terminal's window has this size now. */
 	void (*resize)(uint16_t rows, uint16_t cols, void *user);
+	const char *help; /* what Ctrl-a h prints; NULL: what there is with a VM */
 };
 
 struct console;
@@ -41,7 +42,8 @@ DEFINE_CLEANUP(struct console *, console_destroy);
 
 /*
  * Connects it with a QEMU that has just started: its serial line (what the guest writes, what it reads) and its
- * monitor. Takes the descriptors.
+ * monitor. Takes the descriptors. -1 for what is not QEMU's: what is written there is given by console_show(), and there is no
+ * monitor.
  */
 void console_attach(struct console *c, int serial_out_fd, int serial_in_fd, int hmp_fd);
 

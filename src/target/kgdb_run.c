@@ -221,7 +221,15 @@ struct err *kgdb_interrupt(struct target *t)
 
 	if (k->state == KGDB_STANDS || k->interrupted)
 		return NULL;
-	TRY(kgdb_break_in(k));
+	struct err *e = kgdb_break_in(k);
+
+	/* It still stops at breakpoints, and when it is told to on its console. */
+	if (e && err_code(e) == ERR_UNSUPPORTED) {
+		log_warn("the kernel was not stopped: %s", err_message(e));
+		err_destroy(e);
+		return NULL;
+	}
+	TRY(e);
 	k->interrupted = true;
 	k->interrupt_ns = now_ns() + KGDB_STOP_MS * NSEC_PER_MSEC;
 	return NULL;
@@ -277,7 +285,18 @@ static struct err *understand(const struct buf *reply, struct target_event *ret)
 	return NULL;
 }
 
-/* What only looks like a stop leaves the kernel where it was: running. */
+static bool is_thread(const struct buf *reply)
+{
+	struct rsp_reader r = rsp_reader_on(reply->data, reply->len);
+	uint64_t id;
+
+	return rsp_read_char(&r, 'Q') && rsp_read_char(&r, 'C') && rsp_read_hex(&r, &id) && rsp_at_end(&r);
+}
+
+/*
+ * What only looks like a stop leaves the kernel where it was: running. Then what looks like an answer may be of the same kind; one
+ * that stands says nothing but which thread it is.
+ */
 static struct err *confirm(struct kgdb_target *k, bool *ret)
 {
 	_cleanup_(buf_deinit) struct buf reply = BUF_INIT;
@@ -289,7 +308,7 @@ static struct err *confirm(struct kgdb_target *k, bool *ret)
 	e = rsp_client_call(k->stub, "qC", 2, CONFIRM_MS, &reply);
 	if (e && err_code(e) != ERR_TIMEOUT)
 		return e;
-	*ret = !e;
+	*ret = !e && is_thread(&reply);
 	err_ignore(e);
 	kgdb_wire_confirm(k, *ret);
 	if (*ret)

@@ -16,9 +16,13 @@
 enum {
 	REPLY_MAX = 1 << 14,
 	HEARD_MAX = 1024,
-	ALONE_MS = 100, /* how long a $ alone is held: it is a prompt */
+	/*
+	 * How long a $ alone is held that a kernel wrote which runs: it is a prompt, or the beginning of a stop reply whose rest is
+	 * on its way through a network; and what looks like a packet, or can be nothing else.
+	 */
+	ALONE_MS = 300,
+	PART_MS = 2000,
 	RETRANSMIT_MS = 3000,
-	PART_MS = 1000, /* and what looks like a packet, at 9600 baud with all its bytes */
 };
 
 struct verdict {
@@ -55,12 +59,14 @@ static void sort_out(bool is_packet, const char *bytes, size_t len, void *user)
 	struct kgdb_target *k = user;
 	struct kgdb_wire *w = &k->wire;
 
+	/* Only a packet that ended the kernel's run can be in doubt; what came before it isn't. */
+	if (is_packet && len > 1 && !w->unsure && k->state != KGDB_STANDS && kgdb_active_cpu(k) == KGDB_CPU_UNKNOWN &&
+	    !rsp_is_output(bytes + 1, len - 4)) {
+		tell(w, &k->params.line);
+		w->unsure = true;
+	}
 	note_verdict(w, is_packet, len);
 	if (is_packet) {
-		/* Only a packet that ended the kernel's run can be in doubt. */
-		if (len > 1 && k->state != KGDB_STANDS && kgdb_active_cpu(k) == KGDB_CPU_UNKNOWN &&
-		    !rsp_is_output(bytes + 1, len - 4))
-			w->unsure = true;
 		buf_append(&w->in, bytes, len);
 		return;
 	}
@@ -186,7 +192,8 @@ int kgdb_wire_timeout_ms(const struct kgdb_target *k)
 {
 	const struct kgdb_wire *w = &k->wire;
 	size_t held = rsp_line_held(&w->line);
-	uint64_t since = (now_ns() - w->heard_ns) / NSEC_PER_MSEC, limit = held > 1 ? PART_MS : ALONE_MS;
+	bool is_packet = held > 1 || w->line.state == RSP_LINE_STANDS;
+	uint64_t since = (now_ns() - w->heard_ns) / NSEC_PER_MSEC, limit = is_packet ? PART_MS : ALONE_MS;
 
 	if (!held)
 		return -1;

@@ -481,6 +481,26 @@ side_by_side()
 	term_stop
 }
 
+# on_line COMMAND ADDRESS: with somebody at the other end, who is waited for; socat's ADDRESS, "" for nobody.
+on_line()
+{
+	need_no_vm
+	[ -e vmlinux ] || ln -s "$(ktb build -q | sed -n 's/^vmlinux *//p')" vmlinux
+	other=
+	if [ "$2" ]; then
+		socat "$2" EXEC:cat &
+		other=$!
+		wait_for 10 sh -c "$3" || not_ok "example: $1: the other end"
+	fi
+	timeout 60 sh -c "exec $1" </dev/null >"$tmp/foreground" 2>&1 &
+	attached=$!
+	wait_for 30 sh -c 'ktb list | grep -q running' || not_ok "example: $1: it has the line" "$(cat "$tmp/foreground")"
+	ktb stop -q
+	wait "$attached"
+	expect_equal "example: $1" "$?" 0
+	[ -z "$other" ] || kill "$other" 2>/dev/null
+}
+
 # in_menuconfig COMMAND: opens it and leaves it.
 in_menuconfig()
 {
@@ -568,6 +588,17 @@ example()
 		need_vm vm
 		plain "$command"
 		;;
+	'ktb attach'*/dev/ttyUSB0*)
+		[ -e vmlinux ] || ln -s "$(ktb build -q | sed -n 's/^vmlinux *//p')" vmlinux
+		run sh -c "$command" </dev/null
+		expect_status "example: $command, without such a device" 1
+		expect_error "example: $command: says which" '/dev/ttyUSB0'
+		;;
+	'ktb attach'*telnet:localhost:7001*)
+		on_line "$command" TCP4-LISTEN:7001,bind=127.0.0.1,reuseaddr 'grep -q ":1B59 00000000:0000 0A" /proc/net/tcp'
+		;;
+	'ktb attach'*unix:serial.sock*) on_line "$command" UNIX-LISTEN:serial.sock '[ -S serial.sock ]' ;;
+	'ktb attach'*) on_line "$command" '' ;;
 	'ktb gdb'* | 'ktb ps'* | 'ktb bt'* | 'ktb dmesg'* | 'ktb read'* | 'ktb lsmod'* | 'ktb sym'*)
 		need_vm vm
 		plain "$command"
@@ -623,7 +654,7 @@ run_help()
 		expect "help $name has an example" [ -s "$tmp/examples-$name" ]
 	done <"$tmp/names"
 	# Those that share a VM side by side.
-	for name in build help list version init source config completion clean shell doctor gdb ps bt dmesg read dump lsmod sym exec push pull module stop \
+	for name in build help list version init source config completion clean shell doctor attach gdb ps bt dmesg read dump lsmod sym exec push pull module stop \
 		console vm up demo; do
 		cat "$tmp/examples-$name"
 	done >"$tmp/all-examples"
