@@ -155,6 +155,12 @@ static inline void fake_registers(const struct fake_process *p, struct buf *ret)
 	}
 }
 
+/* As the kernel does for D, k and 3 (dbg_remove_all_break()). */
+static inline void fake_remove_all(struct fake_process *p)
+{
+	memset(p->f->breakpoints, 0, sizeof(p->f->breakpoints));
+}
+
 static inline void fake_breakpoint(struct fake_process *p, bool insert, uint64_t address)
 {
 	uint64_t old = insert ? 0 : address;
@@ -211,10 +217,12 @@ static inline void fake_obey(struct fake_process *p, const char *packet)
 		p->connected = true;
 		fake_go_on(p);
 	} else if (streq(packet, "D")) {
+		fake_remove_all(p);
 		p->connected = false;
 		fake_reply(p, "OK");
 		fake_go_on(p);
 	} else if (streq(packet, "3") && f->has_kdb) {
+		fake_remove_all(p);
 		p->connected = false;
 		f->state = FAKE_KDB;
 		p->line_n = 0;
