@@ -43,7 +43,7 @@ static struct err *memo_path(const char *program, const char *cache, char **ret)
 	TRY(hash_create(&h));
 	hash_string(h, program);
 	hash_final(h, &d);
-	*ret = xasprintf("%s/build/%.16s.version", cache, d.hex);
+	*ret = xasprintf("%s/toolchain/%.16s.version", cache, d.hex);
 	return NULL;
 }
 

@@ -208,6 +208,8 @@ ended main 0 'exit of the shell'
 
 # --- Ends that don't need a guest: its CPUs are held --------------------------------------------------------------
 
+has_qemu() { [ -n "$(qemu_of "$1")" ]; }
+
 # held NAME: a VM that does nothing. Sets $pid and $qemu.
 held()
 {
@@ -215,6 +217,8 @@ held()
 	session "$1" vm --name "$1" $vm_args --wait
 	wait_for "$patience" is_listed "$1" waiting
 	pid=$(supervisor_of "$1")
+	# It has its name once it has read its arguments.
+	wait_for "$patience" has_qemu "$pid"
 	qemu=$(qemu_of "$pid")
 	wait_for "$patience" is_raw
 	term_wait "$patience" 'Ctrl-a x ends the VM'
