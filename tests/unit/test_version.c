@@ -167,7 +167,7 @@ static void asks_a_script_each_time(void **state)
 
 static void cut_memory(void)
 {
-	_cleanup_(free) char *path = xasprintf("%s/build", cache);
+	_cleanup_(free) char *path = xasprintf("%s/toolchain", cache);
 	_cleanup_(closedir) DIR *dir = opendir(path);
 	size_t n = 0;
 
