@@ -26,10 +26,11 @@ struct command {
 	struct err *(*run)(struct config *cfg, const struct strv *positional, const struct strv *rest, int *ret_status);
 };
 
-extern const struct command command_build, command_vm, command_console, command_list, command_stop, command_gdb, command_attach,
-	command_up, command_exec, command_push, command_pull, command_module, command_ps, command_bt, command_dmesg,
-	command_lsmod, command_sym, command_read, command_dump, command_demo, command_init, command_source,
-	command_config, command_shell, command_doctor, command_clean, command_completion, command_help, command_version;
+extern const struct command command_build, command_vm, command_console, command_list, command_stop, command_gdb,
+	command_attach, command_up, command_exec, command_push, command_pull, command_module, command_ps, command_bt,
+	command_dmesg, command_lsmod, command_sym, command_read, command_dump, command_demo, command_init,
+	command_source, command_config, command_shell, command_doctor, command_clean, command_completion, command_help,
+	command_version;
 
 /* All of them, in the order in which help shows them; ended by NULL. */
 extern const struct command *const all_commands[];

@@ -63,8 +63,8 @@ enum command_id {
 #define WITH_MODULES (CMD(LSMOD) | CMD(SYM) | CMD(BT) | CMD(READ))
 #define BOOTING (CMD(VM) | CMD(DEMO) | CMD(UP) | CMD(DOCTOR))
 #define RUNNING                                                                                                        \
-	(CMD(VM) | CMD(ATTACH) | CMD(CONSOLE) | CMD(STOP) | CMD(GDB) | CMD(EXEC) | CMD(PUSH) | CMD(PULL) | CMD(MODULE) | CMD(UP) |   \
-	 CMD(DOCTOR) | CMD(DUMP) | INSPECTING)
+	(CMD(VM) | CMD(ATTACH) | CMD(CONSOLE) | CMD(STOP) | CMD(GDB) | CMD(EXEC) | CMD(PUSH) | CMD(PULL) |             \
+	 CMD(MODULE) | CMD(UP) | CMD(DOCTOR) | CMD(DUMP) | INSPECTING)
 /* What has a debug port. */
 #define SERVING (BOOTING | CMD(ATTACH))
 /* On a VM that runs. */
