@@ -251,11 +251,19 @@ struct err *serve_run(const struct debugport_session *session, void *user)
 		.to_run = session->to_run,
 	};
 	struct trace trace;
+	struct err *e;
 
 	s->facts.build_id = s->vm->build_id;
 	s->facts.vmlinux = s->vm->vmlinux;
 	open_trace(s, &trace);
-	TRY(open_target(s, session, &trace, &kgdb, &t));
+	e = open_target(s, session, &trace, &kgdb, &t);
+	/* Then there is nothing left to clear away on a line: another server process would only ask the same once more. */
+	if (e && session->line_fd >= 0) {
+		log_warn("debug session: %s", err_message(e));
+		err_destroy(e);
+		return NULL;
+	}
+	TRY(e);
 	/* The stub has dropped the breakpoints of the one that died. */
 	if (session->client_fd < 0)
 		return session->goes_on ? target_detach(t) : kgdb ? target_leave(t) : NULL;

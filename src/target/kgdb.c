@@ -254,6 +254,7 @@ static struct err *begin(struct kgdb_target *k)
 	TRY(stop_kernel(k, &answered));
 	if (!answered)
 		TRY(first_question(k));
+	k->stands = true;
 	k->params.line.stands(k->params.line.user, true);
 	TRY(find_cpus(k));
 	k->contexts = xcalloc(k->cpus, sizeof(*k->contexts));
@@ -661,6 +662,9 @@ struct err *kgdb_target_create(const struct kgdb_params *params, struct target *
 	kgdb_wire_init(k);
 	e = begin(k);
 	if (e) {
+		/* What was stopped for nothing goes on. */
+		if (k->stands)
+			err_ignore(kgdb_detach(&k->target));
 		destroy(&k->target);
 		return err_wrap(e, "begin a session with KGDB");
 	}

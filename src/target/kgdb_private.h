@@ -56,6 +56,7 @@ struct kgdb_target {
 	uint32_t stopped;              /* the thread that stopped, which alone can be written to and stepped */
 	uint32_t selected;             /* 0: not known */
 
+	bool stands; /* it has come to its stub, since the beginning */
 	struct breaks breaks;
 	enum kgdb_state state;
 	struct target_resume how, then; /* see QEMU's target */

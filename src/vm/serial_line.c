@@ -411,30 +411,33 @@ static struct err *open_tcp(const struct serial_line *l, const struct serial_pla
 {
 	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
 	struct addrinfo *list;
-	struct err *e = NULL;
+	struct err *e;
 	const int on = 1;
-	int failed = getaddrinfo(place->host, place->port, &hints, &list);
+	int fd = -1, failed = getaddrinfo(place->host, place->port, &hints, &list);
 
 	if (failed)
 		return err_create(ERR_NOT_FOUND, "look up %s: %s", place->host, gai_strerror(failed));
-	for (const struct addrinfo *a = list; a; a = a->ai_next) {
+	e = err_create(ERR_NOT_FOUND, "%s has no address", place->host);
+	for (const struct addrinfo *a = list; a && e; a = a->ai_next) {
 		err_destroy(e);
-		e = connect_to(l->name, a->ai_family, a->ai_addr, a->ai_addrlen, ret);
-		if (!e)
-			break;
+		e = connect_to(l->name, a->ai_family, a->ai_addr, a->ai_addrlen, &fd);
 	}
 	freeaddrinfo(list);
+	if (e)
+		return e;
 	/* Packets are small and wait for each other. */
-	if (!e)
-		(void)setsockopt(*ret, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	return e;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	*ret = fd;
+	return NULL;
 }
 
 static struct err *open_unix(const struct serial_line *l, const struct serial_place *place, int *ret)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	size_t len = strlen(place->path);
+	size_t len = place->path ? strlen(place->path) : 0;
 
+	if (!len)
+		return err_create(ERR_USAGE, "unix: wants the path of a socket");
 	if (len >= sizeof(address.sun_path))
 		return err_create(ERR_USAGE, "the path of a socket can't be as long as %s", place->path);
 	memcpy(address.sun_path, place->path, len);

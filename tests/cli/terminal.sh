@@ -208,6 +208,7 @@ ended main 0 'exit of the shell'
 
 # --- Ends that don't need a guest: its CPUs are held --------------------------------------------------------------
 
+# shellcheck disable=SC2317 # called by name
 has_qemu() { [ -n "$(qemu_of "$1")" ]; }
 
 # held NAME: a VM that does nothing. Sets $pid and $qemu.

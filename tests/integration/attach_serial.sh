@@ -1,5 +1,5 @@
 #!/bin/sh
-# timeout: 400
+# timeout: 900
 # ktb attach: a kernel that somebody else started, here a VM whose second serial port is a telnet socket of QEMU's, debugged over
 # that line and nothing else.
 # shellcheck disable=SC2016,SC2317 # GDB's variables and what is expanded later; called by name
@@ -178,8 +178,13 @@ on_errors()
 	await_log board 'pty: what is written there is on the console' '^from outside'
 	over_line -ex 'p 1'
 	expect_match 'pty: a debugger is told that nobody is there' 'nobody is at the other end'
-	run "$KTB" attach --serial "$pty" --vmlinux vmlinux --name other --port auto
+	"$KTB" attach --serial "$pty" --vmlinux vmlinux --name other --port auto </dev/null >/dev/null 2>&1 &
+	other=$!
+	expect 'pty: somebody else opens it' wait_for 30 is_listed other running
+	run timeout 30 "$KTB" attach --serial "$pty" --vmlinux vmlinux --name third --port auto
 	expect_status 'a line that another one has: status 2' 2
+	"$KTB" stop --quiet other
+	wait "$other"
 	"$KTB" stop --quiet board
 	wait "$line"
 
