@@ -59,3 +59,34 @@ void breaks_hide(const struct breaks *b, uint64_t address, uint8_t *bytes, size_
 			bytes[k->address - address] = k->original;
 	}
 }
+
+struct err *breaks_insert(struct breaks *b, enum target_break kind, uint64_t address, uint64_t size,
+			  struct err *(*plant)(struct brk *k, void *user), void *user)
+{
+	struct brk *k = breaks_find(b, kind, address, size);
+
+	if (!k)
+		k = breaks_add(b, kind, address, size);
+	if (!k)
+		return err_create(ERR_UNSUPPORTED, "there are too many breakpoints");
+	if (!k->planted) {
+		struct err *e = plant(k, user);
+
+		if (e) {
+			breaks_drop(b, k);
+			return e;
+		}
+	}
+	k->wanted++;
+	return NULL;
+}
+
+struct err *breaks_remove(const struct breaks *b, enum target_break kind, uint64_t address, uint64_t size)
+{
+	struct brk *k = breaks_find(b, kind, address, size);
+
+	if (!k || !k->wanted)
+		return err_create(ERR_NOT_FOUND, "there is no breakpoint at 0x%llx", (unsigned long long)address);
+	k->wanted--;
+	return NULL;
+}

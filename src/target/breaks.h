@@ -38,6 +38,13 @@ struct brk *breaks_find(const struct breaks *b, enum target_break kind, uint64_t
 struct brk *breaks_add(struct breaks *b, enum target_break kind, uint64_t address, uint64_t size);
 void breaks_drop(struct breaks *b, struct brk *which);
 
+/* Wants one, which plant() plants if it isn't planted. The errors of target_insert(); what can't be planted isn't there. */
+struct err *breaks_insert(struct breaks *b, enum target_break kind, uint64_t address, uint64_t size,
+			  struct err *(*plant)(struct brk *k, void *user), void *user) err_must_check;
+/* It isn't wanted any more, once; it stays planted. ERR_NOT_FOUND. */
+struct err *breaks_remove(const struct breaks *b, enum target_break kind, uint64_t address, uint64_t size)
+	err_must_check;
+
 /* A breakpoint (not a watchpoint) that is planted at the address; NULL: none is. */
 struct brk *breaks_planted_at(const struct breaks *b, uint64_t address);
 

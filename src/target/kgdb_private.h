@@ -62,10 +62,9 @@ struct kgdb_target {
 	struct target_resume how, then; /* see QEMU's target */
 	uint64_t step_pc;               /* where the CPU was that takes a step */
 	bool interrupted;
-	uint64_t interrupt_ns;    /* when it is said that the kernel doesn't stop; 0: not */
-	unsigned int stop_signal; /* of the last stop, as the kernel has it */
-	bool fatal;               /* it was an exception that the kernel has to deal with itself */
-	struct buf watched;       /* what was in watched memory when it went on: by index of breaks, 8 bytes each */
+	uint64_t interrupt_ns; /* when it is said that the kernel doesn't stop; 0: not */
+	bool fatal;            /* it was an exception that the kernel has to deal with itself */
+	struct buf watched;    /* what was in watched memory when it went on: by index of breaks, 8 bytes each */
 };
 
 static inline struct kgdb_target *kgdb_target(struct target *t)

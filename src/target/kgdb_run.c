@@ -50,35 +50,21 @@ static struct err *unplant(struct kgdb_target *k, struct brk *b)
 	return NULL;
 }
 
+static struct err *plant_first(struct brk *b, void *user)
+{
+	return plant(user, b);
+}
+
 struct err *kgdb_insert(struct target *t, enum target_break kind, uint64_t address, uint64_t size)
 {
 	struct kgdb_target *k = kgdb_target(t);
-	struct brk *b = breaks_find(&k->breaks, kind, address, size);
 
-	if (!b)
-		b = breaks_add(&k->breaks, kind, address, size);
-	if (!b)
-		return err_create(ERR_UNSUPPORTED, "there are too many breakpoints");
-	if (!b->planted) {
-		struct err *e = plant(k, b);
-
-		if (e) {
-			breaks_drop(&k->breaks, b);
-			return e;
-		}
-	}
-	b->wanted++;
-	return NULL;
+	return breaks_insert(&k->breaks, kind, address, size, plant_first, k);
 }
 
 struct err *kgdb_remove(struct target *t, enum target_break kind, uint64_t address, uint64_t size)
 {
-	struct brk *b = breaks_find(&kgdb_target(t)->breaks, kind, address, size);
-
-	if (!b || !b->wanted)
-		return err_create(ERR_NOT_FOUND, "there is no breakpoint at 0x%llx", (unsigned long long)address);
-	b->wanted--;
-	return NULL;
+	return breaks_remove(&kgdb_target(t)->breaks, kind, address, size);
 }
 
 /* Plants what is wanted and not planted, and the reverse, but for breakpoints that a step can't come to. */
@@ -357,7 +343,6 @@ static struct err *find_reason(struct kgdb_target *k, struct target_event *e)
 {
 	const struct brk *watch;
 
-	k->stop_signal = e->signo;
 	k->fatal = e->signo != KGDB_SIGTRAP;
 	if (k->fatal)
 		return NULL;

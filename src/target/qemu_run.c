@@ -114,35 +114,21 @@ static struct err *plant_again(struct qemu_target *q, struct brk *k)
 	return NULL;
 }
 
+static struct err *plant_first(struct brk *b, void *user)
+{
+	return plant(user, b);
+}
+
 struct err *qemu_insert(struct target *t, enum target_break kind, uint64_t address, uint64_t size)
 {
 	struct qemu_target *q = qemu_target(t);
-	struct brk *k = breaks_find(&q->breaks, kind, address, size);
 
-	if (!k)
-		k = breaks_add(&q->breaks, kind, address, size);
-	if (!k)
-		return err_create(ERR_UNSUPPORTED, "there are too many breakpoints");
-	if (!k->planted) {
-		struct err *e = plant(q, k);
-
-		if (e) {
-			breaks_drop(&q->breaks, k);
-			return e;
-		}
-	}
-	k->wanted++;
-	return NULL;
+	return breaks_insert(&q->breaks, kind, address, size, plant_first, q);
 }
 
 struct err *qemu_remove(struct target *t, enum target_break kind, uint64_t address, uint64_t size)
 {
-	struct brk *k = breaks_find(&qemu_target(t)->breaks, kind, address, size);
-
-	if (!k || !k->wanted)
-		return err_create(ERR_NOT_FOUND, "there is no breakpoint at 0x%llx", (unsigned long long)address);
-	k->wanted--;
-	return NULL;
+	return breaks_remove(&qemu_target(t)->breaks, kind, address, size);
 }
 
 static bool is_breakpoint(const struct brk *k)
