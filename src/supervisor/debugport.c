@@ -20,6 +20,9 @@
 /* Who is refused can try as often as it likes. */
 enum { REFUSAL_LOG_S = 10, REFUSED_BYTES_MAX = 1 << 16 };
 
+/* Who has just left may still be being cleared away when the next one comes. */
+enum { TURN_MS = 300 };
+
 enum refusal {
 	REFUSED_GUEST,
 	REFUSED_OTHER_USER,
@@ -51,7 +54,8 @@ struct debugport {
 	bool goes_on;             /* then the VM goes on */
 	volatile uint8_t *to_run; /* in memory that server processes share with us */
 
-	int refused_fd; /* of a second client, which is to read why; -1: none */
+	int second_fd;                   /* of a client that came while another one is served; -1: none */
+	struct loop_source *second_turn; /* until then it may get its turn; after that it is refused: */
 	struct loop_source *refused_source;
 	size_t refused_bytes; /* that it has sent */
 	bool refused_told;
@@ -125,11 +129,12 @@ static struct err *on_first_word(struct loop_source *source, int fd, short reven
 	return NULL;
 }
 
-static void drop_refused_client(struct debugport *d)
+static void drop_second_client(struct debugport *d)
 {
+	loop_remove(steal(&d->second_turn));
 	loop_remove(steal(&d->refused_source));
-	if (d->refused_fd >= 0)
-		close(steal_fd(&d->refused_fd));
+	if (d->second_fd >= 0)
+		close(steal_fd(&d->second_fd));
 }
 
 /*
@@ -154,8 +159,8 @@ static bool tell_refused(struct debugport *d, const char *bytes, size_t n)
 	} else {
 		buf_printf(&words, "%s\n", text);
 	}
-	(void)!send(d->refused_fd, words.data, words.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	shutdown(d->refused_fd, SHUT_WR);
+	(void)!send(d->second_fd, words.data, words.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	shutdown(d->second_fd, SHUT_WR);
 	return bytes[start] == 'q';
 }
 
@@ -170,36 +175,39 @@ static struct err *on_refused_client(struct loop_source *source, int fd, short r
 	(void)revents;
 	d->refused_bytes += (size_t)MAX(n, 0);
 	if (n <= 0 || d->refused_bytes > REFUSED_BYTES_MAX || (!d->refused_told && !tell_refused(d, bytes, (size_t)n)))
-		drop_refused_client(d);
+		drop_second_client(d);
 	return NULL;
 }
 
-static void refuse_second(struct debugport *d, int client_fd)
+static struct err *refuse_second(struct loop_source *source, int fd, short revents, void *user)
 {
+	struct debugport *d = user;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	d->second_turn = NULL;
 	if (!d->told_busy)
 		log_info("a second debugger was refused: one is attached");
 	d->told_busy = true;
-	drop_refused_client(d);
-	d->refused_fd = client_fd;
 	d->refused_bytes = 0;
 	d->refused_told = false;
-	d->refused_source = loop_add_fd(d->loop, client_fd, POLLIN, on_refused_client, d);
+	d->refused_source = loop_add_fd(d->loop, d->second_fd, POLLIN, on_refused_client, d);
+	return NULL;
 }
 
-static struct err *on_connection(struct loop_source *source, int fd, short revents, void *user)
+/* If the first one leaves at once it gets in, else it reads why it doesn't. */
+static void take_second(struct debugport *d, int client_fd)
 {
-	struct debugport *d = user;
-	const int on = 1;
-	_cleanup_(close) int client_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	drop_second_client(d);
+	d->second_fd = client_fd;
+	d->second_turn = loop_add_timer(d->loop, now_ns() + TURN_MS * NSEC_PER_MSEC, refuse_second, d);
+}
 
-	(void)source;
-	(void)revents;
-	if (client_fd < 0 || !is_welcome(d, client_fd))
-		return NULL;
-	if (debugport_busy(d)) {
-		refuse_second(d, steal_fd(&client_fd));
-		return NULL;
-	}
+static void take_client(struct debugport *d, int client_fd)
+{
+	const int on = 1;
+
 	/*
 	 * The protocol's packets are small and go back and forth: with Nagle's algorithm each reply waits for the client's
 	 * delayed acknowledgement of the one before, 40 ms.
@@ -207,8 +215,23 @@ static struct err *on_connection(struct loop_source *source, int fd, short reven
 	(void)setsockopt(client_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	/* One that is silent must not keep debuggers out. */
 	drop_waiting_client(d);
-	d->client_fd = steal_fd(&client_fd);
-	d->client_source = loop_add_fd(d->loop, d->client_fd, POLLIN, on_first_word, d);
+	d->client_fd = client_fd;
+	d->client_source = loop_add_fd(d->loop, client_fd, POLLIN, on_first_word, d);
+}
+
+static struct err *on_connection(struct loop_source *source, int fd, short revents, void *user)
+{
+	struct debugport *d = user;
+	_cleanup_(close) int client_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)source;
+	(void)revents;
+	if (client_fd < 0 || !is_welcome(d, client_fd))
+		return NULL;
+	if (debugport_busy(d))
+		take_second(d, steal_fd(&client_fd));
+	else
+		take_client(d, steal_fd(&client_fd));
 	return NULL;
 }
 
@@ -254,7 +277,7 @@ struct err *debugport_create(struct loop *loop, uint16_t port, const struct rund
 	d->rundir = rundir;
 	d->callbacks = callbacks;
 	d->user = user;
-	d->client_fd = d->word_fd = d->refused_fd = -1;
+	d->client_fd = d->word_fd = d->second_fd = -1;
 	d->server = (struct process)PROCESS_INIT;
 	d->listen_source = loop_add_fd(loop, listen_fd, POLLIN, on_connection, d);
 	*ret = d;
@@ -303,6 +326,17 @@ static void begin_mending(struct debugport *d)
 	d->callbacks->stop_vm(d->user);
 }
 
+/* The first one has left. */
+static void end_turn(struct debugport *d)
+{
+	d->mending = false;
+	d->callbacks->client_gone(d->user);
+	if (!d->second_turn)
+		return;
+	loop_remove(steal(&d->second_turn));
+	take_client(d, steal_fd(&d->second_fd));
+}
+
 static struct err *on_server_end(struct loop_source *source, int fd, short revents, void *user)
 {
 	struct debugport *d = user;
@@ -323,8 +357,7 @@ static struct err *on_server_end(struct loop_source *source, int fd, short reven
 		begin_mending(d);
 		return NULL;
 	}
-	d->mending = false;
-	d->callbacks->client_gone(d->user);
+	end_turn(d);
 	return NULL;
 }
 
@@ -369,8 +402,7 @@ void debugport_vm_stopped(struct debugport *d)
 		return;
 	log_warn("a debugger could not be served: %s", err_message(e));
 	err_destroy(e);
-	d->mending = false;
-	d->callbacks->client_gone(d->user);
+	end_turn(d);
 }
 
 bool debugport_busy(const struct debugport *d)
@@ -397,7 +429,7 @@ void debugport_destroy(struct debugport *d)
 	if (!d)
 		return;
 	debugport_hang_up(d);
-	drop_refused_client(d);
+	drop_second_client(d);
 	loop_remove(d->listen_source);
 	close(d->listen_fd);
 	munmap((void *)(uintptr_t)d->to_run, sizeof(*d->to_run));

@@ -15,6 +15,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -163,6 +164,16 @@ static void run_until(struct setup *s, const int *count, int wanted)
 	for (int i = 0; i < 600 && *count < wanted; i++)
 		run(s, 50);
 	assert_int_equal(*count, wanted);
+}
+
+/* Until there is something for this client to read. */
+static void run_until_told(struct setup *s, int client)
+{
+	struct pollfd p = { .fd = client, .events = POLLIN };
+
+	for (int i = 0; i < 600 && !poll(&p, 1, 0); i++)
+		run(s, 50);
+	assert_int_equal(poll(&p, 1, 0), 1);
 }
 
 static int make(void **state)
@@ -328,6 +339,29 @@ static void the_next_one_gets_in(void **state)
 	assert_int_equal(s->stops, 3);
 }
 
+/* As a script that attaches again does: the first one's server has not quite gone when it comes. */
+static void one_that_comes_as_the_first_leaves_gets_in(void **state)
+{
+	struct setup *s = *state;
+
+	open_port(s, &relaying);
+	for (int i = 1; i <= 3; i++) {
+		_cleanup_(close) int client = attach(s), next = dial(s);
+
+		say(next, "$g#67");
+		/* The port sees it while the first one is still served. */
+		run(s, 20);
+		close(steal_fd(&client));
+		run_until(s, &s->stops, 2 * i);
+		close(steal_fd(&s->stub));
+		accept_stub(s);
+		expect(s->stub, "$g#67");
+		close(steal_fd(&next));
+		run_until(s, &s->gone, 2 * i);
+		close(steal_fd(&s->stub));
+	}
+}
+
 static void a_second_one_is_refused_meanwhile(void **state)
 {
 	struct setup *s = *state;
@@ -340,14 +374,14 @@ static void a_second_one_is_refused_meanwhile(void **state)
 	say(second, "+");
 	run(s, 50);
 	say(second, "$qSupported#37");
-	run(s, 50);
+	run_until_told(s, second);
 	expect(second, "+$E.ktb: another debugger is attached to this VM#5c");
 	expect_end(second);
 	/* It goes on for a while, which doesn't tear down what it was told; and another one is refused as well, LLDB for instance. */
 	say(second, "+$vCont?#49");
 	third = dial(s);
 	say(third, "+$QStartNoAckMode#b0");
-	run(s, 50);
+	run_until_told(s, third);
 	expect(third, "ktb: another debugger is attached to this VM\n");
 	expect_end(third);
 	/* The first one's session goes on. */
@@ -370,7 +404,7 @@ static void one_that_waits_for_the_stop_is_not_pushed_out(void **state)
 	assert_true(debugport_busy(s->port));
 	second = dial(s);
 	say(second, "$?#3f");
-	run(s, 100);
+	run_until_told(s, second);
 	expect(second, "ktb: another debugger is attached to this VM\n");
 	debugport_vm_stopped(s->port);
 	accept_stub(s);
@@ -608,6 +642,7 @@ int main(void)
 		WITH_STUB(a_session),
 		WITH_STUB(going_on_waits_for_the_reset),
 		WITH_STUB(the_next_one_gets_in),
+		WITH_STUB(one_that_comes_as_the_first_leaves_gets_in),
 		WITH_STUB(a_second_one_is_refused_meanwhile),
 		WITH_STUB(one_that_waits_for_the_stop_is_not_pushed_out),
 		WITH_STUB(a_silent_one_stops_nothing),

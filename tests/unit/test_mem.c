@@ -157,6 +157,58 @@ static void reads_virtual_memory(void **state)
 	expect_fault(mem_read(m, UINT64_C(0xfffe) << 47, bytes, 1), "is no address");
 }
 
+struct gathered {
+	uint8_t first, other[2], over[2], nothing, missing, before;
+};
+
+/* Over the borders of pages, to lower addresses too; what isn't there is left out. */
+static void gathers_pieces(void **state)
+{
+	static const struct mem_range whole = { 0, SIZE, 0 };
+	static const struct mem_piece pieces[] = {
+		{ PAGE - 2, 1, offsetof(struct gathered, first) },   { PAGE + 8, 2, offsetof(struct gathered, other) },
+		{ PAGE - 1, 2, offsetof(struct gathered, over) },    { PAGE, 0, offsetof(struct gathered, nothing) },
+		{ 2 * PAGE, 1, offsetof(struct gathered, missing) }, { 4, 1, offsetof(struct gathered, before) },
+	};
+	_cleanup_(mem_destroy) struct mem *m = open_image(&whole, 1);
+	uint64_t address = make_tables(4, 1, 20 * PAGE);
+	const struct mmu mmu = { PAGE, 4 };
+	struct gathered g = { 0 };
+
+	(void)state;
+	put64(4 * PAGE + 4 * 8, 10 * PAGE | 1);
+	mem_set_mmu(m, &mmu);
+	mem_prefetch(m, address, pieces, ARRAY_SIZE(pieces));
+	assert_int_equal(mem_gather(m, address, pieces, ARRAY_SIZE(pieces), &g), 0x27);
+	assert_int_equal(g.first, 20);
+	assert_int_equal(g.other[1], 10);
+	assert_int_equal(g.over[0], 20);
+	assert_int_equal(g.over[1], 10);
+	assert_int_equal(g.nothing, 0);
+	assert_int_equal(g.missing, 0);
+	assert_int_equal(g.before, 20);
+}
+
+/* A large page that goes beyond the memory there is: what is in it counts, and no more. */
+static void gathers_from_the_end_of_memory(void **state)
+{
+	static const struct mem_range whole = { 0, SIZE, 0 };
+	static const struct mem_piece pieces[] = {
+		{ SIZE - 1, 1, 0 }, { SIZE - 1, 2, 1 }, { SIZE, 1, 3 }, { 5 * PAGE, 1, 4 }
+	};
+	_cleanup_(mem_destroy) struct mem *m = open_image(&whole, 1);
+	uint64_t address = make_tables(4, 2, 0) & ~((UINT64_C(1) << 21) - 1);
+	const struct mmu mmu = { PAGE, 4 };
+	uint8_t bytes[8] = { 0 };
+
+	(void)state;
+	mem_set_mmu(m, &mmu);
+	mem_prefetch(m, address, pieces, ARRAY_SIZE(pieces));
+	assert_int_equal(mem_gather(m, address, pieces, ARRAY_SIZE(pieces), bytes), 0x9);
+	assert_int_equal(bytes[0], image[SIZE - 1]);
+	assert_int_equal(bytes[4], image[5 * PAGE]);
+}
+
 static void a_table_that_changes_is_seen_to(void **state)
 {
 	static const struct mem_range whole = { 0, SIZE, 0 };
@@ -392,6 +444,8 @@ int main(void)
 		cmocka_unit_test(bad_ranges_are_refused),
 		cmocka_unit_test(translates),
 		cmocka_unit_test(reads_virtual_memory),
+		cmocka_unit_test(gathers_pieces),
+		cmocka_unit_test(gathers_from_the_end_of_memory),
 		cmocka_unit_test(a_table_that_changes_is_seen_to),
 		cmocka_unit_test(hostile_tables_are_faults),
 		cmocka_unit_test(ram_is_mapped_and_holes_stay_holes),
