@@ -239,9 +239,10 @@ ask()
 
 # plain_gdb ARGUMENT...: GDB, and nothing of the user's. It takes the index of debug information that `ktb gdb` keeps, or makes
 # it: without one it reads that of a kernel for ten seconds, each time.
+gdb_patience=240
 plain_gdb()
 {
-	timeout 240 gdb -nx -batch -iex "set index-cache directory ${XDG_CACHE_HOME:-$HOME/.cache}/ktb/gdb-index" \
+	timeout "$gdb_patience" gdb -nx -batch -iex "set index-cache directory ${XDG_CACHE_HOME:-$HOME/.cache}/ktb/gdb-index" \
 		-iex 'set index-cache enabled on' "$@"
 }
 
