@@ -75,8 +75,9 @@ run()
 	ran="$*"
 	"$@" >"$tmp/stdout" 2>"$tmp/stderr" </dev/null
 	status=$?
-	stdout=$(cat "$tmp/stdout")
-	stderr=$(cat "$tmp/stderr")
+	stdout='' stderr=''
+	[ ! -s "$tmp/stdout" ] || stdout=$(cat "$tmp/stdout")
+	[ ! -s "$tmp/stderr" ] || stderr=$(cat "$tmp/stderr")
 }
 
 # What the last `run` did, for a failure's report.
@@ -106,7 +107,9 @@ expect_status()
 # matches TEXT REGEX (extended), over several lines; expect_match NAME REGEX looks at stdout, expect_error at stderr.
 matches()
 {
-	printf '%s\n' "$1" | grep -Eq -e "$2"
+	grep -Eq -e "$2" <<-END
+		$1
+	END
 }
 
 expect_match()
@@ -129,14 +132,26 @@ got:      $2"
 	fi
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds. False if it didn't in time.
+# wait_for SECONDS COMMAND...: until the command succeeds. False if it didn't in time. Processes are dear where many tests wait
+# side by side: it asks more seldom the longer it takes, and looks at the clock in every eighth round.
 wait_for()
 {
-	_until=$(($(date +%s) + $1))
+	_limit=$1 _until='' _round=0
 	shift
 	until "$@" >/dev/null 2>&1; do
-		[ "$(date +%s)" -le "$_until" ] || return 1
-		sleep 0.1
+		if [ $((_round % 8)) = 0 ]; then
+			_now=$(date +%s)
+			_until=${_until:-$((_now + _limit))}
+			[ "$_now" -le "$_until" ] || return 1
+		fi
+		_round=$((_round + 1))
+		if [ "$_round" -le 8 ]; then
+			sleep 0.1
+		elif [ "$_round" -le 24 ]; then
+			sleep 0.2
+		else
+			sleep 0.4
+		fi
 	done
 }
 
@@ -174,11 +189,15 @@ console()
 	tr -d '\r' <"$(console_log "$1")"
 }
 
-# log_has NAME REGEX (basic)
+# log_has NAME REGEX (basic): a `$` at its end is the end of a line, which a terminal's ends in a carriage return.
 log_has()
 {
-	console "$1" | grep -qe "$2"
+	case $2 in
+	*\$) grep -qae "${2%?}$carriage_return*\$" "$(console_log "$1")" ;;
+	*) grep -qae "$2" "$(console_log "$1")" ;;
+	esac
 }
+carriage_return=$(printf '\r')
 
 # await NAME WHAT COMMAND...: ok when the command succeeds, within $patience seconds.
 patience=120
@@ -220,9 +239,10 @@ ask()
 
 # plain_gdb ARGUMENT...: GDB, and nothing of the user's. It takes the index of debug information that `ktb gdb` keeps, or makes
 # it: without one it reads that of a kernel for ten seconds, each time.
+gdb_patience=240
 plain_gdb()
 {
-	timeout 240 gdb -nx -batch -iex "set index-cache directory ${XDG_CACHE_HOME:-$HOME/.cache}/ktb/gdb-index" \
+	timeout "$gdb_patience" gdb -nx -batch -iex "set index-cache directory ${XDG_CACHE_HOME:-$HOME/.cache}/ktb/gdb-index" \
 		-iex 'set index-cache enabled on' "$@"
 }
 
@@ -263,7 +283,14 @@ term_start()
 	terminals=$((terminals + 1))
 	at_exit 'term_stop'
 	term_tmux new-session -d -x 80 -y 24 "$1"
+	term_keep
+}
+
+# The screen of a session that was begun stays when its program ends.
+term_keep()
+{
 	term_tmux set-option -g remain-on-exit on >/dev/null
+	term_server=$(term_tmux display-message -p '#{pid}')
 }
 
 term_send()
@@ -275,7 +302,7 @@ term_send()
 # for the next one, and the pane is never said to be dead.
 term_screen()
 {
-	kill -CHLD "$(term_tmux display-message -p '#{pid}')" 2>/dev/null
+	kill -CHLD "$term_server" 2>/dev/null
 	term_tmux capture-pane -p -J
 }
 

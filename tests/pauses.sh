@@ -84,7 +84,7 @@ pauses()
 	fi
 	clocks >before
 	# While it stands, in the midst of steps, and stopped by QEMU's monitor.
-	stdout=$(timeout $((4 * seconds + 120)) gdb -nx -batch -iex 'set auto-load no' "$(field vmlinux)" \
+	stdout=$(gdb_patience=$((4 * seconds + 120)) && plain_gdb -iex 'set auto-load no' "$(field vmlinux)" \
 		-ex "target remote localhost:$(field port)" \
 		-ex 'set scheduler-locking step' -ex "shell sleep $seconds" -ex 'tbreak tick_nohz_idle_stop_tick' -ex continue \
 		-ex 'stepi 20' -ex "shell sleep $seconds" -ex 'stepi 20' -ex 'monitor stop' -ex "shell sleep $seconds" \

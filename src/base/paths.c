@@ -4,6 +4,7 @@
 #include <limits.h>
 
 #include "base/fs.h"
+#include "base/installed.h"
 #include "base/util.h"
 
 struct err *cache_dir(char **ret)

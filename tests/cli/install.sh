@@ -5,8 +5,12 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
+# What the tarball is built of was compiled before, in another folder.
+if command -v ccache >/dev/null; then
+	CCACHE_DIR=$(ccache --get-config cache_dir)
+	export CCACHE_DIR CCACHE_BASEDIR="$tmp" CCACHE_NOHASHDIR=1
+fi
 export XDG_CACHE_HOME="$tmp/cache" XDG_CONFIG_HOME="$tmp/config" XDG_RUNTIME_DIR="$tmp/run" HOME="$tmp/home"
-export CCACHE_DISABLE=1
 unset DESTDIR
 mkdir -p "$tmp/home" "$tmp/elsewhere"
 mkdir -m 700 "$tmp/run"

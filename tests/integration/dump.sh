@@ -244,6 +244,7 @@ dump new
 in_gdb "$(field new vmlinux)" 'info threads'
 pid=$("$KTB" ps --json --core "$core" | jq -r '.[] | select(.command == "cat") | .pid')
 expect_match 'its vCPU has its number' "LWP $pid "
+say new 'kill $!'
 
 # --- Guests that don't run ----------------------------------------------------------------------------------------
 

@@ -259,7 +259,7 @@ stops()
 {
 	port=$(port_of)
 	_exec=$(guest awk '$3 == "begin_new_exec" { print $1 }' /proc/kallsyms)
-	(timeout 120 gdb -nx -batch -ex "target remote localhost:$port" -ex 'shell while [ ! -e go ]; do sleep 0.1; done' \
+	(plain_gdb -ex "target remote localhost:$port" -ex 'shell while [ ! -e go ]; do sleep 0.1; done' \
 		-ex "hbreak *0x$_exec" -ex continue -ex 'shell while [ ! -e on ]; do sleep 0.1; done' \
 		-ex delete -ex detach >/dev/null 2>&1) &
 	_gdb=$!

@@ -31,7 +31,8 @@ gdb_after()
 	how=$1
 	shift
 	ran="gdb after $how"
-	stdout=$(how=$how timeout 120 gdb -nx -batch -iex 'set auto-load no' "$vmlinux" -ex 'set width 0' \
+	export how
+	stdout=$(plain_gdb -iex 'set auto-load no' "$vmlinux" -ex 'set width 0' \
 		-ex "target remote localhost:$port" \
 		-ex 'shell "$KTB" exec -- sh -c "echo $how >/proc/faulty" >/dev/null 2>&1 &' -ex continue "$@" 2>&1 </dev/null)
 	status=$?

@@ -27,7 +27,7 @@ up()
 	# shellcheck disable=SC2086 # words
 	term_tmux new-session -d $_size "cd '$tmp'; '$KTB' up --name $_name $up_args $* 2>'$tmp/$_name.err'
 		echo \$? >'$tmp/$_name.status'; cat '$tmp/$_name.err'; sleep 1000"
-	term_tmux set-option -g remain-on-exit on >/dev/null
+	term_keep
 }
 at_exit 'term_stop'
 

@@ -179,7 +179,7 @@ await a 'and on another' wait_for 5 file_has "$tmp/console2" '^first'
 
 # --- GDB ----------------------------------------------------------------------------------------------------------
 
-run timeout "$patience" gdb -nx -batch -ex "target remote localhost:$port" -ex 'info registers rip' -ex detach
+run plain_gdb -ex "target remote localhost:$port" -ex 'info registers rip' -ex detach
 expect_match 'GDB attaches' '^rip  *0x'
 expect 'and leaves the VM running' wait_for 10 is_listed a running
 ask a 'echo al""ive'
@@ -215,7 +215,7 @@ done
 expect 'so was a web page' file_has "$run/ktb/a/ktb.log" 'refused: what it said is not GDB'
 expect_equal 'which is told nothing' "$(grep -v 'reset by peer' "$tmp/answer")" ''
 expect 'the guest runs' wait_for 10 is_listed a running
-run timeout "$patience" gdb -nx -batch -ex "target remote localhost:$port" -ex 'monitor info version' \
+run plain_gdb -ex "target remote localhost:$port" -ex 'monitor info version' \
 	-ex "monitor migrate \"exec:touch $tmp/touched\"" -ex 'info registers rip' -ex detach
 expect_error 'GDB can ask QEMU' '^[0-9]+\.[0-9]+\.[0-9]+'
 expect_error 'but have it run nothing' "^ktb: 'migrate' is not for the debug port"
@@ -235,7 +235,7 @@ await a 'which answers' has_address
 say a 'echo c >/proc/sysrq-trigger'
 expect 'a panic pauses it' wait_for "$patience" is_listed a panicked
 expect 'ktb says what it was' wait_for 10 file_has "$run/ktb/a/ktb.log" 'the guest panicked: Kernel panic - not syncing: sysrq triggered crash'
-run timeout "$patience" gdb -nx -batch -ex "target remote localhost:$port" -ex 'info registers rip' -ex detach
+run plain_gdb -ex "target remote localhost:$port" -ex 'info registers rip' -ex detach
 expect_match 'GDB can look at it' '^rip  *0x'
 run "$KTB" stop a
 expect_status 'a panicked VM is stopped' 0
@@ -310,10 +310,10 @@ detach held --memory 512M --port auto --wait
 expect 'its CPUs are held' is_listed held waiting
 expect_equal 'it has said nothing' "$(cat "$(console_log held)")" ''
 port=$(field held port)
-run timeout "$patience" gdb -nx -batch -ex "target remote localhost:$port" -ex 'info registers rip' -ex detach
+run plain_gdb -ex "target remote localhost:$port" -ex 'info registers rip' -ex detach
 expect_match 'GDB finds it at the reset vector' '^rip  *0xfff0'
 await held 'and lets it go' log_has held 'Linux version'
-run timeout "$patience" gdb -nx -batch -ex "target remote localhost:$port" -ex kill
+run plain_gdb -ex "target remote localhost:$port" -ex kill
 expect 'kill ends it' wait_for 20 is_gone held
 
 # A stopped guest can't be asked to power off, and is not.
