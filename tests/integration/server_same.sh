@@ -30,7 +30,7 @@ peer()
 }
 
 rounds=0 questions=0 differences=0
-until_time=$(($(date +%s) + ${SECONDS_SAME:-20}))
+until_time=$(($(date +%s) + ${SECONDS_SAME:-60}))
 while [ "$(date +%s)" -lt "$until_time" ] && [ "$differences" -lt 3 ]; do
 	rounds=$((rounds + 1))
 	one=$port other=$stub
