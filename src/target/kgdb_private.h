@@ -1,5 +1,5 @@
 /*
- * What the files of the KGDB target share: kgdb.c has the session with the kernel's stub, registers and memory, kgdb_run.c
+ * What the files of the KGDB target share: kgdb.c has registers and memory, kgdb_begin.c how the kernel is come by, kgdb_run.c
  * breakpoints and running, kgdb_wire.c the line, kgdb_registers.c the registers of x86-64.
  */
 #pragma once
@@ -102,9 +102,14 @@ struct err *kgdb_read_memory(struct target *t, uint32_t thread, uint64_t address
 			     size_t *ret_len) err_must_check;
 /* Which CPU has stopped. */
 struct err *kgdb_find_stopped(struct kgdb_target *k) err_must_check;
-/* Has the kernel come to its stub. */
-struct err *kgdb_break_in(struct kgdb_target *k) err_must_check;
 int kgdb_active_cpu(const struct kgdb_target *k);
+
+/* --- kgdb_begin.c --- */
+
+/* Has the kernel stand in its stub, by all means, and answer. */
+struct err *kgdb_begin(struct kgdb_target *k) err_must_check;
+/* Has one that runs come to its stub. */
+struct err *kgdb_break_in(struct kgdb_target *k) err_must_check;
 
 /* --- kgdb_run.c: see target/target.h --- */
 
