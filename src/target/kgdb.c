@@ -42,6 +42,17 @@ int kgdb_active_cpu(const struct kgdb_target *k)
 	return k->params.active_cpu ? k->params.active_cpu(k->params.user) : KGDB_CPU_UNKNOWN;
 }
 
+uint64_t kgdb_variable(const struct kgdb_target *k, enum kgdb_variable which)
+{
+	return k->params.variable ? k->params.variable(k->params.user, which) : 0;
+}
+
+static void memory_changed(struct kgdb_target *k)
+{
+	if (k->params.changed)
+		k->params.changed(k->params.user);
+}
+
 /* --- The beginning --- */
 
 /* The threads of CPUs come first. */
@@ -117,8 +128,9 @@ static struct err *select_thread(struct kgdb_target *k, uint32_t thread)
 	return NULL;
 }
 
-void kgdb_forget_registers(struct kgdb_target *k)
+void kgdb_changed(struct kgdb_target *k)
 {
+	memory_changed(k);
 	for (uint32_t i = 0; i < k->cpus; i++)
 		k->contexts[i].known = false;
 	/* Each stop begins with the CPU that stopped. */
@@ -153,6 +165,21 @@ struct err *kgdb_registers(struct kgdb_target *k, uint32_t thread, const struct 
 	return NULL;
 }
 
+struct err *kgdb_cpu_registers(struct target *t, uint32_t cpu, struct cpu_registers *ret)
+{
+	struct kgdb_target *k = kgdb_target(t);
+	const struct buf *registers;
+
+	for (uint32_t thread = 1; thread <= k->cpus; thread++) {
+		if (k->numbers[thread - 1] != cpu)
+			continue;
+		TRY(kgdb_registers(k, thread, &registers));
+		kgdb_take_registers(registers->data, ret);
+		return NULL;
+	}
+	return err_create(ERR_NOT_FOUND, "there is no CPU %u", cpu);
+}
+
 static bool same_stack(const struct kgdb_target *k, const struct buf *a, const struct buf *b)
 {
 	const struct description_register *sp = description_at(&k->description, KGDB_SP);
@@ -162,11 +189,27 @@ static bool same_stack(const struct kgdb_target *k, const struct buf *a, const s
 	       of_a == of_b;
 }
 
+/* The CPU that is in the debugger: as it is seen, or as the kernel has it. */
+static int find_active_cpu(struct kgdb_target *k)
+{
+	int cpu = kgdb_active_cpu(k);
+	uint64_t address = cpu == KGDB_CPU_UNKNOWN ? kgdb_variable(k, KGDB_VARIABLE_ACTIVE) : 0;
+	int32_t number;
+	struct err *e;
+
+	if (!address)
+		return cpu;
+	e = kgdb_read_line(&k->target, address, &number, sizeof(number));
+	cpu = e || number < 0 ? KGDB_CPU_UNKNOWN : number;
+	err_ignore(e);
+	return cpu;
+}
+
 /* Where memory doesn't tell, it is the CPU on whose stack the stub's own is: no two are on one. */
 struct err *kgdb_find_stopped(struct kgdb_target *k)
 {
 	_cleanup_(buf_deinit) struct buf own = BUF_INIT;
-	int cpu = kgdb_active_cpu(k);
+	int cpu = find_active_cpu(k);
 
 	k->stopped = 1;
 	for (uint32_t i = 0; i < k->cpus && cpu >= 0; i++) {
@@ -349,6 +392,7 @@ static struct err *write_memory(struct target *t, uint32_t thread, uint64_t addr
 	struct kgdb_target *k = kgdb_target(t);
 
 	(void)thread;
+	memory_changed(k);
 	for (size_t done = 0; done < len;) {
 		_cleanup_(buf_deinit) struct buf digits = BUF_INIT, reply = BUF_INIT;
 		size_t n = MIN(len - done, (size_t)WRITE_PIECE);
@@ -438,7 +482,7 @@ static struct err *monitor(struct target *t, uint32_t thread, const char *line, 
 		command += 4;
 	if (strlen(command) > WRITE_PIECE)
 		return err_create(ERR_USAGE, "KGDB takes no command of more than %d characters", WRITE_PIECE);
-	kgdb_forget_registers(k);
+	kgdb_changed(k);
 	return ask_kdb(k, command, output, user);
 }
 

@@ -174,7 +174,7 @@ static struct err *send_resume(struct kgdb_target *k, const struct target_resume
 	k->how = *how;
 	k->interrupted = false;
 	remember_watched(k);
-	kgdb_forget_registers(k);
+	kgdb_changed(k);
 	TRY(rsp_client_send(k->stub, request, strlen(request)));
 	if (!how->step)
 		k->params.line.stands(k->params.line.user, false);
@@ -382,10 +382,11 @@ static struct err *take_stop(struct kgdb_target *k, struct target_event *e)
 	bool interrupted = k->interrupted;
 
 	k->state = KGDB_STANDS;
-	kgdb_forget_registers(k);
+	if (e->kind == TARGET_EVENT_STOP)
+		k->params.line.stands(k->params.line.user, true);
+	kgdb_changed(k);
 	if (e->kind != TARGET_EVENT_STOP)
 		return NULL;
-	k->params.line.stands(k->params.line.user, true);
 	TRY(find_thread(k, e));
 	TRY(find_reason(k, e));
 	k->interrupted = false;
@@ -444,7 +445,7 @@ static struct err *set_kdb_mode(struct kgdb_target *k, bool *ret)
 {
 	static const char on[] = "01000000";
 	_cleanup_(buf_deinit) struct buf reply = BUF_INIT;
-	uint64_t address = k->params.kdb_mode ? k->params.kdb_mode(k->params.user) : 0;
+	uint64_t address = kgdb_variable(k, KGDB_VARIABLE_KDB_MODE);
 	struct err *e;
 
 	*ret = false;
