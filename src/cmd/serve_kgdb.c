@@ -233,11 +233,14 @@ static void keep_output(const char *text, size_t len, void *user)
 	buf_append(user, text, MIN(len, (size_t)NOTES_MAX));
 }
 
-/* kdb says where symbols are, and so which kernel it is, whatever vmlinux says. False: there is no kdb, or it has no such name. */
+/*
+ * kdb says where symbols are, and so which kernel it is, whatever vmlinux says. It rounds down to words of that size. False: there is no
+ * kdb, or it has no such name.
+ */
 static bool ask_kdb(struct serve_kgdb *s, const char *name, uint64_t *ret)
 {
 	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
-	_cleanup_(free) char *command = xasprintf("kdb md8c1 %s", name);
+	_cleanup_(free) char *command = xasprintf("kdb md4c1 %s", name);
 	struct err *e = target_monitor(s->target, 0, command, keep_output, &text);
 	const char *number = e ? NULL : strstr(buf_str(&text), "0x");
 
