@@ -101,7 +101,7 @@ knows_linux()
 
 	# Calls of others, of which none is meant, and then one that is.
 	say board 'echo sh""ell $$'
-	await_log board "$version: the shell gdb_says who it is" '^shell [0-9]'
+	await_log board "$version: the shell says who it is" '^shell [0-9]'
 	pid=$(console board | sed -n 's/^shell //p' | tail -n 1)
 	cat >typed <<'SH'
 ./later sh -c 'sh -c :; sh -c :'
@@ -118,13 +118,16 @@ SH
 	expect "$version: and it is loaded" wait_for 60 in_guest grep -q '^dummy ' /proc/modules
 }
 
+# build_id_of VM: of its kernel's build.
+build_id_of() { jq -r .build_id "$(dirname "$(field "$1" vmlinux)")/../manifest.json"; }
+
 # Whoever has another vmlinux is told so, and debugs all the same.
 sees_another_kernel()
 {
 	line "telnet:127.0.0.1:$port" --vmlinux "$1"
 	over_line -ex 'p/x $pc' -ex stepi -ex 'info threads'
 	expect_match "$version: another kernel's vmlinux: both build IDs are said" \
-		"doesn't match: its build ID is $2, .* but one with the build ID $(field "$vm" build_id)"
+		"doesn't match: its build ID is $2, .* but one with the build ID $(build_id_of "$vm")"
 	expect "$version: another kernel's vmlinux: on the console, too" grep -q "doesn't match: its build ID is $2" line.out
 	expect_match "$version: another kernel's vmlinux: debugging goes on" 'Thread 2 "CPU 1"'
 	expect "$version: another kernel's vmlinux: and the guest" wait_for 60 answers
@@ -148,7 +151,8 @@ shares_the_line()
 	kill -INT "$gdb"
 	expect "$version: Ctrl-C stops it" wait_for 60 gdb_says 'received signal SIGINT'
 	run "$KTB" list
-	expect_match "$version: ktb list gdb_says so" '^board +debug'
+	expect_match "$version: ktb list says so, and nothing of what isn't known" '^board +debug +[0-9]+ +- +none +- +- '
+	expect_equal "$version: nor does it as JSON" "$(field board cpus),$(field board memory)" null,null
 	say board 'echo ty""ped'
 	echo 'continue' >&9
 	await_log board "$version: what was typed meanwhile arrives" '^typed'
@@ -193,9 +197,10 @@ on_kernel()
 	over_line -ex 'bt 2'
 	expect_match "$version: a debugger finds it there" '^#0 .*kgdb_breakpoint'
 	expect "$version: and lets it go on" wait_for 60 answers
-	"$KTB" stop --quiet board
+	run "$KTB" stop board
+	expect_error "$version: the line is left" "^ktb: the serial line of 'board' is left; the kernel there is not touched"
 	wait "$line"
-	expect_equal "$version: the line is left" "$?" 0
+	expect_equal "$version: which is a success" "$?" 0
 	expect "$version: the guest isn't touched" answers
 }
 
@@ -260,7 +265,7 @@ on_errors()
 }
 
 on_kernel 6.12 '' 12
-vmlinux=$(field v12 vmlinux) build_id=$(field v12 build_id)
+vmlinux=$(field v12 vmlinux) build_id=$(build_id_of v12)
 "$KTB" stop --quiet --force v12
 on_kernel 6.1 /usr/src/linux-source-6.1.tar.xz 1 --kaslr
 sees_another_kernel "$vmlinux" "$build_id"
