@@ -30,7 +30,7 @@ for i in 1 2 3 4 5 6 7 8; do
 	seq -s ' ' 200
 done >text
 
-# line PLACE ARGS...: has the line, as `board`; what it gdb_says is in line.out.
+# line PLACE ARGS...: has the line, as `board`; what it says is in line.out.
 line()
 {
 	place=$1
@@ -118,6 +118,26 @@ SH
 	expect "$version: and it is loaded" wait_for 60 in_guest grep -q '^dummy ' /proc/modules
 }
 
+# frames ARGS...: "TASK #N function () at file:line" for each frame of tasks that sleep all the time, as `ktb gdb ARGS` has them.
+frames()
+{
+	timeout 300 "$KTB" gdb --quiet "$@" -- -batch -ex 'set width 0' -ex 'set print frame-arguments none' -ex 'monitor tasks all' \
+		-ex 'info threads' -ex 'thread apply all bt' 2>&1 </dev/null |
+		awk '/^Thread [0-9]+ \(Thread/ { task = $5; sub(/^"/, "", task) } /^#/ { print task, $0 }' |
+		grep -E '^(init|kthreadd|kswapd0|oom_reaper|kdevtmpfs|cpuhp/[01]|irq/9-acpi)/[0-9]+ '
+}
+
+# The same VM has QEMU's stub, too, by which GDB sees the same tasks.
+same_stacks()
+{
+	frames --kgdb --name board >frames.kgdb
+	frames --name "$vm" >frames.qemu
+	ran='backtraces of sleeping tasks' status=$(wc -l <frames.qemu) stdout=$(diff frames.kgdb frames.qemu)
+	expect "$version: sleeping tasks have backtraces" [ "$(cut -d ' ' -f 1 frames.qemu | sort -u | wc -l)" -ge 6 ]
+	expect "$version: to their very beginnings" [ "$(grep -c ' ret_from_fork ' frames.qemu)" -ge 5 ]
+	expect "$version: those through KGDB are those through QEMU's stub, frame by frame" cmp frames.kgdb frames.qemu
+}
+
 # build_id_of VM: of its kernel's build.
 build_id_of() { jq -r .build_id "$(dirname "$(field "$1" vmlinux)")/../manifest.json"; }
 
@@ -140,9 +160,11 @@ shares_the_line()
 	# Whether it was a stop that looks like one is asked, and a shell would show what was asked.
 	say board 'stty -echo; echo re""ady; cat >/dev/null'
 	await_log board "$version: nothing is echoed" '^ready'
-	in_guest sh -c 'stty -opost </dev/ttyS1; { echo; echo "begin of text"; cat /root/text; echo "end of text"; } >/dev/ttyS1'
+	# What the kernel has to say would come in between.
+	in_guest sh -c 'echo 1 >/proc/sys/kernel/printk; stty -opost </dev/ttyS1; { echo; echo "begin of text"; cat /root/text; echo "end of text"; } >/dev/ttyS1'
 	await_log board "$version: the guest has written" '^end of text'
 	sed -n '/^begin of text/,/^end of text/p' "$(console_log board)" | sed '1d;$d' >seen
+	stdout=$(diff seen text | cut -c1-300)
 	expect "$version: the console has what the guest wrote, byte for byte" cmp seen text
 	# Not Ctrl-C: the terminal would forget what is typed behind it.
 	(cd "$XDG_RUNTIME_DIR/ktb/board" && printf '\025\004' | socat -u - UNIX-CONNECT:serial.sock)
@@ -189,6 +211,7 @@ on_kernel()
 	await_log board "$version: its console is there" '^console'
 	looks_around
 	knows_linux
+	same_stacks
 	breaks
 	shares_the_line
 	again_and_again
