@@ -1,9 +1,12 @@
 #include "base/buf.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/util.h"
+
+enum { PRINTF_ROOM = 64, DIGITS_MAX = 20 };
 
 void buf_deinit(struct buf *b)
 {
@@ -58,13 +61,36 @@ void buf_putc(struct buf *b, char c)
 
 void buf_printf(struct buf *b, const char *fmt, ...)
 {
-	_cleanup_(free) char *s = NULL;
-	va_list ap;
+	size_t room = PRINTF_ROOM;
+	int n;
 
-	va_start(ap, fmt);
-	s = xvasprintf(fmt, ap);
-	va_end(ap);
-	buf_puts(b, s);
+	/* Once to where it will be; a second time if that was too small. */
+	for (;;) {
+		va_list ap;
+
+		va_start(ap, fmt);
+		n = vsnprintf(buf_reserve(b, room), room + 1, fmt, ap);
+		va_end(ap);
+		if (n < 0)
+			abort();
+		if ((size_t)n <= room)
+			break;
+		room = (size_t)n;
+	}
+	buf_commit(b, (size_t)n);
+}
+
+void buf_number(struct buf *b, uint64_t value, size_t width, char pad)
+{
+	char digits[DIGITS_MAX], *at = digits + sizeof(digits);
+
+	do {
+		*--at = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	while ((size_t)(digits + sizeof(digits) - at) < MIN(width, sizeof(digits)))
+		*--at = pad;
+	buf_append(b, at, (size_t)(digits + sizeof(digits) - at));
 }
 
 void buf_consume(struct buf *b, size_t n)

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/cleanup.h"
 
@@ -29,6 +30,8 @@ void buf_append(struct buf *b, const void *data, size_t len);
 void buf_puts(struct buf *b, const char *s);
 void buf_putc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The value in decimal, what is missing at its left to the width (at most 20) filled up with pad. For those who have many. */
+void buf_number(struct buf *b, uint64_t value, size_t width, char pad);
 /* Room for at least n more bytes: returns where they go; add what was written with buf_commit(). */
 char *buf_reserve(struct buf *b, size_t n);
 void buf_commit(struct buf *b, size_t n);

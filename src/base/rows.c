@@ -7,6 +7,13 @@
 #include "base/printable.h"
 #include "base/util.h"
 
+enum { OUTPUT_BYTES = 65536 };
+
+/* In bytes, and in characters. */
+struct cell {
+	uint32_t len, width;
+};
+
 struct rows {
 	const struct rows_column *columns;
 	size_t columns_n;
@@ -16,9 +23,9 @@ struct rows {
 	/* JSON: an array of objects, and the one being filled, which it owns. */
 	struct json_object *array;
 	struct json_object *row;
-	/* Table: the texts of its cells, row by row, each with a NUL behind it; and for each where it begins. */
+	/* Table: the texts of its cells, one behind the other, row by row. */
 	struct buf text;
-	size_t *cells;
+	struct cell *cells;
 	size_t cells_n, cells_cap;
 	size_t *widths; /* by column, in characters */
 };
@@ -80,12 +87,12 @@ struct json_object *rows_json_text(const char *s)
 }
 
 /* In characters. */
-static size_t width(const char *s)
+static size_t width(const char *s, size_t len)
 {
 	size_t n = 0;
 
-	for (; *s; s++)
-		n += ((unsigned char)*s & 0xc0) != 0x80;
+	for (size_t i = 0; i < len; i++)
+		n += ((unsigned char)s[i] & 0xc0) != 0x80;
 	return n;
 }
 
@@ -106,6 +113,7 @@ static void add_value(struct rows *r, struct json_object *value)
 static void add_cell(struct rows *r, const char *shown)
 {
 	size_t begin = r->text.len, column = r->column;
+	struct cell cell;
 
 	next_column(r);
 	if (!r->columns[column].title)
@@ -114,10 +122,13 @@ static void add_cell(struct rows *r, const char *shown)
 		r->cells_cap = r->cells_cap ? 2 * r->cells_cap : 64;
 		r->cells = xreallocarray(r->cells, r->cells_cap, sizeof(*r->cells));
 	}
-	r->cells[r->cells_n++] = begin;
 	printable_append(&r->text, shown, strlen(shown));
-	buf_putc(&r->text, '\0');
-	r->widths[column] = MAX(r->widths[column], width(r->text.data + begin));
+	if (r->text.len - begin > UINT32_MAX)
+		abort();
+	cell.len = (uint32_t)(r->text.len - begin);
+	cell.width = (uint32_t)width(buf_str(&r->text) + begin, cell.len);
+	r->cells[r->cells_n++] = cell;
+	r->widths[column] = MAX(r->widths[column], (size_t)cell.width);
 }
 
 void rows_str(struct rows *r, const char *s)
@@ -208,43 +219,71 @@ static void pad(struct buf *line, size_t n)
 	buf_commit(line, n);
 }
 
-/* A line of text: titles (cells NULL), or the cells of a row. */
-static void add_line(const struct rows *r, const size_t *cells, struct buf *out)
+/* A cell of a column that is shown, with the line's first byte at `begin`. */
+static void add_to_line(const struct rows *r, size_t column, const char *text, struct cell cell, size_t begin,
+			struct buf *out)
 {
-	size_t begin = out->len;
+	size_t space = r->widths[column] - cell.width;
+	bool is_number = r->columns[column].kind == ROWS_NUMBER;
 
-	for (size_t i = 0; i < r->columns_n; i++) {
-		const char *cell = cells ? r->text.data + cells[i] : r->columns[i].title;
-		size_t space;
+	if (out->len > begin)
+		buf_append(out, "  ", 2);
+	if (is_number)
+		pad(out, space);
+	buf_append(out, text, cell.len);
+	if (!is_number)
+		pad(out, space);
+}
 
-		if (!r->columns[i].title)
-			continue;
-		if (out->len > begin)
-			buf_append(out, "  ", 2);
-		space = r->widths[i] - width(cell);
-		if (r->columns[i].kind == ROWS_NUMBER)
-			pad(out, space);
-		buf_puts(out, cell);
-		if (r->columns[i].kind != ROWS_NUMBER)
-			pad(out, space);
-	}
+static void end_line(struct buf *out, size_t begin)
+{
 	while (out->len > begin && out->data[out->len - 1] == ' ')
 		buf_truncate(out, out->len - 1);
 	buf_putc(out, '\n');
 }
 
+static struct cell title(const struct rows *r, size_t column)
+{
+	const char *text = r->columns[column].title;
+	size_t len = text ? strlen(text) : 0;
+
+	return (struct cell){ (uint32_t)len, (uint32_t)width(text, len) };
+}
+
+static void add_titles(struct rows *r, struct buf *out)
+{
+	for (size_t i = 0; i < r->columns_n; i++) {
+		r->widths[i] = MAX(r->widths[i], (size_t)title(r, i).width);
+		if (r->columns[i].title)
+			add_to_line(r, i, r->columns[i].title, title(r, i), 0, out);
+	}
+	end_line(out, 0);
+}
+
 static void emit_table(struct rows *r, FILE *out)
 {
 	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
+	const char *at = buf_str(&r->text);
+	const struct cell *cell = r->cells;
 
 	if (!r->columns_n || !r->cells_n)
 		return;
-	for (size_t i = 0; i < r->columns_n; i++)
-		r->widths[i] = MAX(r->widths[i], width(r->columns[i].title ? r->columns[i].title : ""));
-	add_line(r, NULL, &text);
-	for (size_t i = 0; i + r->columns_n <= r->cells_n; i += r->columns_n)
-		add_line(r, r->cells + i, &text);
-	fwrite(text.data, 1, text.len, out);
+	add_titles(r, &text);
+	for (size_t left = r->cells_n; left; left -= r->columns_n) {
+		size_t begin = text.len;
+
+		for (size_t i = 0; i < r->columns_n; at += cell->len, i++, cell++) {
+			if (r->columns[i].title)
+				add_to_line(r, i, at, *cell, begin, &text);
+		}
+		end_line(&text, begin);
+		/* A little at a time stays in the processor's cache. */
+		if (text.len >= OUTPUT_BYTES) {
+			fwrite(text.data, 1, text.len, out);
+			buf_clear(&text);
+		}
+	}
+	fwrite(buf_str(&text), 1, text.len, out);
 }
 
 static struct err *flush(FILE *out)

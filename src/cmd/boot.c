@@ -18,6 +18,7 @@
 #include "kernel/kernel.h"
 #include "supervisor/relay.h"
 #include "target/linux.h"
+#include "vm/firmware.h"
 #include "vm/kvm_probe.h"
 #include "vm/tsc.h"
 
@@ -408,6 +409,8 @@ struct err *boot_prepare(const struct config *cfg, const struct terminal *size_o
 	for (size_t i = 0; i < config_list(cfg, OPT_VM_QEMU_ARGS)->n; i++)
 		strv_add(&b.qemu_args, config_list(cfg, OPT_VM_QEMU_ARGS)->v[i]);
 	p->vm.qemu = config_string(cfg, OPT_VM_QEMU);
+	/* A decompressor may ask SeaBIOS for more. */
+	p->vm.qboot = !kernel.decompresses && firmware_has_qboot(p->vm.qemu);
 	p->vm.kernel = b.kernel;
 	p->vm.initrd = b.initrd;
 	p->vm.cmdline = b.cmdline;

@@ -8,7 +8,7 @@
 #include "cmd/inspect.h"
 #include "kernel/dmesg.h"
 
-enum { FOLLOW_INTERVAL_MS = 100, LEVEL_ALL = 7, CALLER_IS_CPU_SHIFT = 31 };
+enum { FOLLOW_INTERVAL_MS = 100, OUTPUT_BYTES = 65536, LEVEL_ALL = 7, CALLER_IS_CPU_SHIFT = 31 };
 
 static const struct rows_column columns[] = {
 	{ "SEQ", "seq", ROWS_NUMBER },     { "TIME", "time_ns", ROWS_NUMBER },
@@ -33,6 +33,16 @@ static void add_row(struct rows *rows, const struct dmesg *d, const struct dmesg
 	rows_str(rows, text);
 }
 
+/* [%5u.%06u], in seconds. */
+static void add_time(struct buf *out, uint64_t ns)
+{
+	buf_putc(out, '[');
+	buf_number(out, ns / NSEC_PER_SEC, 5, ' ');
+	buf_putc(out, '.');
+	buf_number(out, ns % NSEC_PER_SEC / 1000, 6, '0');
+	buf_puts(out, "] ");
+}
+
 /* Each line of the record as the kernel's console has it. Tabs are harmless. */
 static void add_lines(struct buf *out, const struct dmesg *d, const struct dmesg_record *r, bool decode)
 {
@@ -43,7 +53,7 @@ static void add_lines(struct buf *out, const struct dmesg *d, const struct dmesg
 
 		if (decode)
 			buf_printf(out, "%-6s:%-6s: ", dmesg_facility_name(r->facility), dmesg_level_name(r->level));
-		buf_printf(out, "[%5" PRIu64 ".%06" PRIu64 "] ", r->time / NSEC_PER_SEC, r->time % NSEC_PER_SEC / 1000);
+		add_time(out, r->time);
 		while (at < line_end) {
 			const char *tab = memchr(at, '\t', (size_t)(line_end - at)), *stop = tab ? tab : line_end;
 
@@ -64,6 +74,14 @@ struct output {
 	unsigned int level; /* the least urgent one that is shown */
 };
 
+static struct err *write_out(struct buf *text)
+{
+	if (fwrite(buf_str(text), 1, text->len, stdout) != text->len || fflush(stdout) == EOF)
+		return err_os(errno, "write the result");
+	buf_clear(text);
+	return NULL;
+}
+
 static struct err *show(const struct output *o, const struct dmesg *d)
 {
 	_cleanup_(rows_destroy) struct rows *rows = o->json ? rows_create(columns, true) : NULL;
@@ -78,14 +96,15 @@ static struct err *show(const struct output *o, const struct dmesg *d)
 			add_row(rows, d, r);
 		else
 			add_lines(&text, d, r, o->decode);
+		/* A little at a time stays in the processor's cache. */
+		if (text.len >= OUTPUT_BYTES)
+			TRY(write_out(&text));
 	}
+	TRY(write_out(&text));
 	if (d->lost)
 		log_warn("messages lost: %zu (overwritten before they were read, or damaged)", d->lost);
 	if (rows)
 		return o->follow ? rows_emit_lines(rows, stdout) : rows_emit(rows, stdout);
-	fwrite(buf_str(&text), 1, text.len, stdout);
-	if (fflush(stdout) == EOF)
-		return err_os(errno, "write the result");
 	return NULL;
 }
 

@@ -32,35 +32,40 @@ static void add_number(struct rows *rows, const struct task *t, enum task_known 
 		rows_unknown(rows);
 }
 
-static void add_rss(struct rows *rows, const struct task *t)
+static void add_rss(struct rows *rows, struct buf *scratch, const struct task *t)
 {
-	char shown[32];
-
 	if (!(t->known & TASK_KNOWS_RSS)) {
 		rows_unknown(rows);
 		return;
 	}
-	snprintf(shown, sizeof(shown), "%" PRIu64, t->rss / 1024);
-	rows_u64_as(rows, t->rss, shown);
+	buf_clear(scratch);
+	buf_number(scratch, t->rss / 1024, 0, ' ');
+	rows_u64_as(rows, t->rss, buf_str(scratch));
 }
 
 /* As ps(1) has it: minutes and seconds, with hours where there are any. */
-static void add_time(struct rows *rows, const struct task *t)
+static void add_time(struct rows *rows, struct buf *scratch, const struct task *t)
 {
 	uint64_t seconds = t->time / NSEC_PER_SEC;
-	char shown[48];
+	bool hours = seconds >= 3600;
 
 	if (!(t->known & TASK_KNOWS_TIME)) {
 		rows_unknown(rows);
 		return;
 	}
-	if (seconds < 3600)
-		snprintf(shown, sizeof(shown), "%" PRIu64 ":%02" PRIu64 ".%02" PRIu64, seconds / 60, seconds % 60,
-			 t->time / (NSEC_PER_SEC / 100) % 100);
-	else
-		snprintf(shown, sizeof(shown), "%" PRIu64 ":%02" PRIu64 ":%02" PRIu64, seconds / 3600,
-			 seconds / 60 % 60, seconds % 60);
-	rows_u64_as(rows, t->time, shown);
+	buf_clear(scratch);
+	if (hours) {
+		buf_number(scratch, seconds / 3600, 0, ' ');
+		buf_putc(scratch, ':');
+	}
+	buf_number(scratch, seconds / 60 % 60, hours ? 2 : 0, '0');
+	buf_putc(scratch, ':');
+	buf_number(scratch, seconds % 60, 2, '0');
+	if (!hours) {
+		buf_putc(scratch, '.');
+		buf_number(scratch, t->time / (NSEC_PER_SEC / 100) % 100, 2, '0');
+	}
+	rows_u64_as(rows, t->time, buf_str(scratch));
 }
 
 /* --- Functions --- */
@@ -126,8 +131,8 @@ static void add_long(struct rows *rows, struct functions *f, const struct task *
 	rows_str(rows, function);
 }
 
-/* functions: NULL if they are not shown. */
-static void add_task(struct rows *rows, struct functions *functions, const struct task *t)
+/* functions: NULL if they are not shown. scratch is for what it likes. */
+static void add_task(struct rows *rows, struct functions *functions, struct buf *scratch, const struct task *t)
 {
 	const char state[] = { t->state, '\0' };
 
@@ -141,8 +146,8 @@ static void add_task(struct rows *rows, struct functions *functions, const struc
 	else
 		rows_unknown(rows);
 	add_number(rows, t, TASK_KNOWS_CPU, t->cpu);
-	add_rss(rows, t);
-	add_time(rows, t);
+	add_rss(rows, scratch, t);
+	add_time(rows, scratch, t);
 	if (t->known & TASK_KNOWS_KIND)
 		rows_bool(rows, t->kernel_thread);
 	else
@@ -200,6 +205,7 @@ static struct err *cmd_ps(struct config *cfg, const struct strv *positional, con
 	_cleanup_(inspect_deinit) struct inspect in = INSPECT_INIT;
 	_cleanup_(task_list_deinit) struct task_list list = TASK_LIST_INIT;
 	_cleanup_(functions_deinit) struct functions functions = { .cfg = cfg, .in = &in };
+	_cleanup_(buf_deinit) struct buf scratch = BUF_INIT;
 
 	(void)positional;
 	(void)rest;
@@ -209,7 +215,7 @@ static struct err *cmd_ps(struct config *cfg, const struct strv *positional, con
 	if (is_long)
 		functions.kernel = try_symbols(&in);
 	for (size_t i = 0; i < list.n; i++)
-		add_task(rows, is_long ? &functions : NULL, &list.tasks[i]);
+		add_task(rows, is_long ? &functions : NULL, &scratch, &list.tasks[i]);
 	if (!list.n && list.complete)
 		log_warn("the kernel has started no task yet");
 	TRY(rows_emit(rows, stdout));

@@ -3,7 +3,7 @@
 #include "base/util.h"
 #include "kernel/kernel_private.h"
 
-enum { POINTER = 8, STATE_SHIFT = 62, BLOCK_HEAD = 8 };
+enum { POINTER = 8, STATE_SHIFT = 62, BLOCK_HEAD = 8, BATCH_BYTES = 4096 };
 
 /* A descriptor's state_var: its state in the two highest bits, its ID below. */
 #define ID_MASK ((UINT64_C(1) << STATE_SHIFT) - 1)
@@ -111,6 +111,36 @@ static uint64_t info_address(const struct ring *r, uint64_t id)
 
 /* --- A record --- */
 
+/*
+ * Descriptors and infos lie side by side: copies of those of some records that follow each other. What was copied of a record
+ * counts if its state is still the same when the rest of it has been read.
+ */
+struct batch {
+	uint64_t id; /* of the first one */
+	size_t n;    /* 0: nothing is in it */
+	uint8_t descs[BATCH_BYTES], infos[BATCH_BYTES];
+};
+
+static bool batch_has(const struct batch *b, uint64_t id)
+{
+	return ((id - b->id) & ID_MASK) < b->n;
+}
+
+/* From this one on, max at most. */
+static bool batch_load(struct batch *b, const struct ring *r, uint64_t id, size_t max)
+{
+	uint64_t to_end = r->count - (id & (r->count - 1)), to_head = ((r->head - id) & ID_MASK) + 1;
+	size_t room = BATCH_BYTES / MAX(r->desc_size, r->info_size);
+	size_t n = (size_t)MIN(MIN(max, room), MIN(to_end, to_head));
+
+	b->id = id;
+	b->n = mem_try_read(r->k->mem, desc_address(r, id), b->descs, n * r->desc_size) &&
+			       mem_try_read(r->k->mem, info_address(r, id), b->infos, n * r->info_size)
+		       ? n
+		       : 0;
+	return b->n;
+}
+
 enum outcome {
 	READ,
 	GONE,    /* overwritten, or damaged */
@@ -119,17 +149,20 @@ enum outcome {
 	AGAIN,   /* it changed while it was read */
 };
 
-/* Where the text block of a descriptor lies in the data ring, and its length with its head. False: nowhere. */
+/*
+ * Where the text block of a descriptor lies in the data ring, and its length with its head. False: nowhere. Positions begin one
+ * size of the ring before they overflow, so at some time in each log one is behind that.
+ */
 static bool locate_block(const struct ring *r, uint64_t begin, uint64_t next, uint64_t *ret_offset, uint64_t *ret_len)
 {
-	uint64_t wraps = begin / r->size;
+	uint64_t end_wraps = (next - 1) / r->size;
 
 	if (begin % POINTER || next % POINTER)
 		return false;
-	if (wraps == next / r->size && begin < next) {
+	if (begin / r->size == end_wraps) {
 		*ret_offset = begin % r->size;
 		*ret_len = next - begin;
-	} else if (wraps + 1 == next / r->size) {
+	} else if ((begin + r->size) / r->size == end_wraps) {
 		/* It would not have fit before the end; its head is there, it is at the start. */
 		*ret_offset = 0;
 		*ret_len = next % r->size;
@@ -144,6 +177,7 @@ static enum outcome read_text(const struct ring *r, uint64_t id, const uint8_t *
 {
 	const struct kernel *k = r->k;
 	uint64_t begin, next, offset, len, owner;
+	char *block;
 
 	record->text = text->len;
 	record->text_len = 0;
@@ -153,15 +187,18 @@ static enum outcome read_text(const struct ring *r, uint64_t id, const uint8_t *
 	/* An empty line; or one for which there was no room. */
 	if ((begin & NO_DATA) && (next & NO_DATA))
 		return text_len ? GONE : READ;
-	if (!locate_block(r, begin, next, &offset, &len) || !read_number(k, r->data + offset, POINTER, &owner) ||
-	    owner != id)
+	/* Blocks don't overlap: all of them together have room in the ring. */
+	if (!locate_block(r, begin, next, &offset, &len) || text->len + len > r->size)
 		return GONE;
-	record->text_len = (size_t)MIN(text_len, len - BLOCK_HEAD);
-	/* Blocks don't overlap: all texts together have room in the ring. */
-	if (text->len + record->text_len > r->size)
+	len = MIN(len, BLOCK_HEAD + text_len);
+	block = buf_reserve(text, len);
+	if (!mem_try_read(k->mem, r->data + offset, block, len))
 		return GONE;
-	if (!mem_try_read(k->mem, r->data + offset + BLOCK_HEAD, buf_reserve(text, record->text_len), record->text_len))
+	memcpy(&owner, block, sizeof(owner));
+	if (owner != id)
 		return GONE;
+	record->text = text->len + BLOCK_HEAD;
+	record->text_len = len - BLOCK_HEAD;
 	return READ;
 }
 
@@ -182,34 +219,53 @@ static bool parse_info(const struct ring *r, const uint8_t *info, struct dmesg_r
 	return true;
 }
 
-/* Text is put behind what is there, and not committed. */
-static enum outcome try_record(const struct ring *r, uint64_t id, struct buf *text, struct dmesg_record *ret)
+/* The state of a record as it is now. False if another one has its place, or it can't be read. */
+static bool read_state(const struct ring *r, uint64_t id, uint64_t *ret)
+{
+	return read_number(r->k, desc_address(r, id) + offset_of(r->k, FACT_DESC_STATE), POINTER, ret) &&
+	       (*ret & ID_MASK) == id;
+}
+
+/* One that is in the batch. Text is put behind what is there, and not committed. */
+static enum outcome try_record(const struct ring *r, const struct batch *b, uint64_t id, struct buf *text,
+			       struct dmesg_record *ret)
 {
 	const struct kernel *k = r->k;
-	uint8_t desc[LIMIT_LOG_STRUCT], info[LIMIT_LOG_STRUCT];
-	uint64_t before, after, text_len, state_address = desc_address(r, id) + offset_of(k, FACT_DESC_STATE);
+	size_t i = (size_t)((id - b->id) & ID_MASK);
+	const uint8_t *desc = b->descs + i * r->desc_size, *info = b->infos + i * r->info_size;
+	uint64_t before, after, text_len;
 	enum outcome outcome;
 
-	if (!read_number(k, state_address, POINTER, &before) || (before & ID_MASK) != id)
+	if (!member_of(k, desc, r->desc_size, FACT_DESC_STATE, &before) || (before & ID_MASK) != id)
 		return GONE;
 	if (before >> STATE_SHIFT != k->facts[FACT_DESC_COMMITTED].value &&
 	    before >> STATE_SHIFT != k->facts[FACT_DESC_FINALIZED].value)
 		return before >> STATE_SHIFT ? EMPTY : PENDING;
 	ret->open = before >> STATE_SHIFT == k->facts[FACT_DESC_COMMITTED].value;
-	if (!mem_try_read(k->mem, desc_address(r, id), desc, r->desc_size) ||
-	    !mem_try_read(k->mem, info_address(r, id), info, r->info_size) || !parse_info(r, info, ret, &text_len))
+	if (!parse_info(r, info, ret, &text_len))
 		return GONE;
 	outcome = read_text(r, id, desc, text_len, text, ret);
-	if (!read_number(k, state_address, POINTER, &after))
+	if (!read_state(r, id, &after))
 		return GONE;
 	return before == after ? outcome : AGAIN;
 }
 
-static enum outcome read_record(const struct ring *r, uint64_t id, struct buf *text, struct dmesg_record *ret)
+/* By the batch; but what was copied a while ago is no reason to give a record up, nor to take an open one. */
+static enum outcome read_record(const struct ring *r, struct batch *b, uint64_t id, struct buf *text,
+				struct dmesg_record *ret)
 {
-	for (unsigned int i = 0; i < LIMIT_TRIES; i++) {
-		enum outcome outcome = try_record(r, id, text, ret);
+	struct batch own;
+	enum outcome outcome;
 
+	if (batch_has(b, id) || batch_load(b, r, id, SIZE_MAX)) {
+		outcome = try_record(r, b, id, text, ret);
+		if (outcome == EMPTY || (outcome == READ && !ret->open))
+			return outcome;
+	}
+	for (unsigned int i = 0; i < LIMIT_TRIES; i++) {
+		if (!batch_load(&own, r, id, 1))
+			return GONE;
+		outcome = try_record(r, &own, id, text, ret);
 		if (outcome != AGAIN)
 			return outcome;
 	}
@@ -238,8 +294,9 @@ static void add_record(struct dmesg *d, size_t *cap, const struct dmesg_record *
 		d->records = xreallocarray(d->records, *cap, sizeof(*d->records));
 	}
 	d->records[d->n++] = *record;
+	/* With the head of its block in front of it. */
 	if (record->text_len)
-		buf_commit(&d->text, record->text_len);
+		buf_commit(&d->text, record->text + record->text_len - d->text.len);
 	d->next = record->seq + 1;
 }
 
@@ -260,12 +317,13 @@ static void read_records(const struct ring *r, uint64_t from, bool closed, struc
 	size_t cap = 0;
 	bool seen = false;
 	uint64_t last = 0;
+	struct batch batch = { .n = 0 };
 
 	d->next = from;
 	for (; n; n--, id = (id + 1) & ID_MASK) {
 		struct dmesg_record record = { 0 };
 
-		switch (read_record(r, id, &d->text, &record)) {
+		switch (read_record(r, &batch, id, &d->text, &record)) {
 		case READ:
 			seen = true;
 			last = MAX(last, record.seq);

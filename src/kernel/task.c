@@ -71,52 +71,77 @@ static const enum kernel_fact fields[FIELDS_N][2] = {
 	[FIELD_SIGNAL] = { FACT_TASK_SIGNAL, FACT_TASK_SIGNAL },
 };
 
-/* Copies of them, and of the task's name. */
+enum { RSS_KINDS_MAX = 8 };
+
+/* Copies of them, and of what else is in a task_struct. */
 struct copy {
 	uint64_t values[FIELDS_N];
+	struct links links; /* of the list through which it was reached */
 	char comm[TASK_COMM_MAX];
-	unsigned int known; /* by field; the name behind them */
+	int32_t rss[RSS_KINDS_MAX]; /* what it has not yet added to its mm's counts, by kind */
+	unsigned int known;         /* by piece */
 };
 
-#define KNOWS(field) (1U << (field))
+/* The pieces that make up a copy: one for each field, and then these. */
+enum {
+	PIECE_LINKS = FIELDS_N,
+	PIECE_COMM,
+	PIECE_RSS,
+	PIECES_N,
+};
+
+/* What is read of a task_struct at first, and of that once more when what is behind its pointers has been read. */
+struct plan {
+	struct mem_piece all[PIECES_N];
+	struct mem_piece again[PIECES_N];
+};
+
+#define KNOWS(piece) (1U << (piece))
 
 static const struct layout_answer *answer_for(const struct kernel *k, enum field f)
 {
 	return &k->facts[fields[f][has(k, fields[f][0]) ? 0 : 1]];
 }
 
-/* The pieces that make up a copy, one for each field and one for the name. */
-static void describe_copy(const struct kernel *k, struct copy *c, struct mem_piece pieces[FIELDS_N + 1])
+/* list: how they are reached. Pieces that the kernel doesn't have, or that can't be, read as nothing. */
+static void make_plan(const struct kernel *k, enum kernel_fact list, struct plan *ret)
 {
+	static const size_t again[] = { FIELD_REAL_PARENT, FIELD_REAL_CRED, FIELD_MM, PIECE_COMM, PIECE_LINKS };
+	const struct layout_answer *rss = &k->facts[FACT_TASK_RSS_COUNTS];
+
+	*ret = (struct plan){ 0 };
 	for (size_t i = 0; i < FIELDS_N; i++) {
 		const struct layout_answer *a = answer_for(k, (enum field)i);
 
-		/* What the kernel doesn't have, or what can be no number, reads as nothing. */
-		pieces[i] = (struct mem_piece){
+		ret->all[i] = (struct mem_piece){
 			.offset = (uint32_t)a->value,
-			.size = a->found && a->size <= sizeof(c->values[i]) ? a->size : 0,
-			.to = &c->values[i],
+			.size = a->found && a->size <= sizeof(uint64_t) ? a->size : 0,
+			.to = (uint32_t)(offsetof(struct copy, values) + i * sizeof(uint64_t)),
 		};
 	}
-	pieces[FIELDS_N] = (struct mem_piece){ .offset = (uint32_t)offset_of(k, FACT_TASK_COMM),
-					       .size = MIN(k->facts[FACT_TASK_COMM].size, (uint32_t)TASK_COMM_MAX),
-					       .to = c->comm };
+	ret->all[PIECE_LINKS] = (struct mem_piece){ .offset = (uint32_t)offset_of(k, list),
+						    .size = sizeof(struct links),
+						    .to = offsetof(struct copy, links) };
+	ret->all[PIECE_COMM] = (struct mem_piece){ .offset = (uint32_t)offset_of(k, FACT_TASK_COMM),
+						   .size = MIN(k->facts[FACT_TASK_COMM].size, (uint32_t)TASK_COMM_MAX),
+						   .to = offsetof(struct copy, comm) };
+	ret->all[PIECE_RSS] = (struct mem_piece){
+		.offset = (uint32_t)rss->value,
+		.size = rss->found ? MIN(rss->count, (uint32_t)RSS_KINDS_MAX) * (uint32_t)sizeof(int32_t) : 0,
+		.to = offsetof(struct copy, rss)
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(again); i++)
+		ret->again[again[i]] = ret->all[again[i]];
 }
 
-static void read_copy(const struct kernel *k, uint64_t address, struct copy *c)
+/* Reads those of the pieces that have a size. */
+static void read_copy(const struct kernel *k, uint64_t address, const struct mem_piece pieces[PIECES_N], struct copy *c)
 {
-	struct mem_piece pieces[FIELDS_N + 1];
-	uint32_t done;
-
-	memset(c, 0, sizeof(*c));
-	describe_copy(k, c, pieces);
-	done = mem_gather(k->mem, address, pieces, FIELDS_N + 1);
-	for (size_t i = 0; i <= FIELDS_N; i++) {
-		if ((done & KNOWS(i)) && pieces[i].size)
-			c->known |= KNOWS(i);
+	c->known = mem_gather(k->mem, address, pieces, PIECES_N, c);
+	for (size_t i = 0; i < FIELDS_N; i++) {
+		if (c->known & KNOWS(i))
+			c->values[i] = decode_member(answer_for(k, (enum field)i), c->values[i]);
 	}
-	for (size_t i = 0; i < FIELDS_N; i++)
-		c->values[i] = decode_member(answer_for(k, (enum field)i), c->values[i]);
 }
 
 static bool take(const struct copy *c, enum field f, uint64_t *ret)
@@ -178,47 +203,32 @@ static bool read_percpu_counter(const struct kernel *k, uint64_t counter, int64_
 	return true;
 }
 
-/* Pages of one kind. */
-static bool read_rss_count(const struct kernel *k, uint64_t mm, uint64_t index, int64_t *ret)
-{
-	const struct layout_answer *counts = &k->facts[FACT_MM_RSS_COUNTS], *counters = &k->facts[FACT_MM_RSS];
-	uint64_t value;
-
-	/* An array has a count, too: its first element's. */
-	if (counts->found && counters->count <= 1) {
-		if (index >= counts->count || !read_number(k, mm + counts->value + index * POINTER, POINTER, &value))
-			return false;
-		*ret = (int64_t)value;
-		return true;
-	}
-	return has(k, FACT_PERCPU_COUNTER) && index < counters->count &&
-	       read_percpu_counter(k, mm + counters->value + index * k->facts[FACT_PERCPU_COUNTER].size, ret);
-}
-
-/* What the task has not yet added to that; never much. */
-static int64_t own_rss_count(const struct kernel *k, const struct task *t, uint64_t index)
-{
-	const struct layout_answer *counts = &k->facts[FACT_TASK_RSS_COUNTS];
-	uint64_t value;
-
-	if (index >= counts->count || !read_number(k, t->address + counts->value + index * 4, 4, &value))
-		return 0;
-	return (int32_t)value;
-}
-
-static bool read_rss_of(const struct kernel *k, const struct task *t, uint64_t mm, uint64_t *ret)
+static bool read_rss_of(const struct kernel *k, const struct copy *c, uint64_t mm, uint64_t *ret)
 {
 	static const enum kernel_fact kinds[] = { FACT_MM_FILEPAGES, FACT_MM_ANONPAGES, FACT_MM_SHMEMPAGES };
-	uint64_t pages = 0;
+	const struct layout_answer *plain = &k->facts[FACT_MM_RSS_COUNTS], *counters = &k->facts[FACT_MM_RSS];
+	/* An array has a count, too: its first element's. */
+	bool is_plain = plain->found && counters->count <= 1;
+	uint64_t n = MIN(is_plain ? plain->count : counters->count, (uint32_t)RSS_KINDS_MAX), pages = 0;
+	int64_t counts[RSS_KINDS_MAX];
 
+	if (is_plain && !mem_try_read(k->mem, mm + plain->value, counts, n * sizeof(*counts)))
+		return false;
+	if (!is_plain && !has(k, FACT_PERCPU_COUNTER))
+		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		int64_t n;
+		uint64_t kind = k->facts[kinds[i]].value;
+		int64_t count;
 
-		if (!has(k, kinds[i]) || !read_rss_count(k, mm, k->facts[kinds[i]].value, &n))
+		if (!has(k, kinds[i]) || kind >= n)
 			return false;
-		n = (int64_t)((uint64_t)n + (uint64_t)own_rss_count(k, t, k->facts[kinds[i]].value));
+		if (!is_plain &&
+		    !read_percpu_counter(k, mm + counters->value + kind * k->facts[FACT_PERCPU_COUNTER].size,
+					 &counts[kind]))
+			return false;
+		count = (int64_t)((uint64_t)counts[kind] + (uint64_t)(int64_t)c->rss[kind]);
 		/* Below zero for a moment: the parts are not read at once. */
-		pages += n > 0 ? (uint64_t)n : 0;
+		pages += count > 0 ? (uint64_t)count : 0;
 	}
 	*ret = pages * PAGE_BYTES;
 	return true;
@@ -241,7 +251,7 @@ static void follow_pointers(const struct kernel *k, const struct copy *c, struct
 		t->known |= TASK_KNOWS_UID;
 	}
 	/* Kernel threads have no memory, nor have those that are about to end. */
-	if (take(c, FIELD_MM, &mm) && (!mm || read_rss_of(k, t, mm, &t->rss)))
+	if (take(c, FIELD_MM, &mm) && (!mm || read_rss_of(k, c, mm, &t->rss)))
 		t->known |= TASK_KNOWS_RSS;
 }
 
@@ -267,36 +277,45 @@ static unsigned int torn(const struct copy *before, const struct copy *after)
 	return what;
 }
 
-/* *ret_shared: where its signal_struct is; 0: not known. */
-static void read_task(const struct kernel *k, uint64_t address, struct task *t, uint64_t *ret_shared)
+/* What a task was reached by and leads to; 0: not known. */
+struct way {
+	struct links before, after; /* its links when it was begun with, and when all had been read */
+	uint64_t shared;            /* where its signal_struct is */
+};
+
+static void read_task(const struct kernel *k, const struct plan *plan, uint64_t address, struct task *t,
+		      struct way *way)
 {
-	struct copy before, after;
+	struct copy first = { .known = 0 }, then = { .known = 0 };
 	unsigned int lost;
 
-	read_copy(k, address, &after);
 	for (unsigned int i = 0; i < LIMIT_TRIES; i++) {
-		before = after;
+		read_copy(k, address, plan->all, &first);
+		/* The processor fetches the next one meanwhile. */
+		mem_prefetch(k->mem, first.links.next - plan->all[PIECE_LINKS].offset, plan->all, PIECES_N);
 		*t = (struct task){ .address = address };
-		take_values(&before, t);
-		follow_pointers(k, &before, t);
-		read_copy(k, address, &after);
-		lost = torn(&before, &after);
+		take_values(&first, t);
+		follow_pointers(k, &first, t);
+		read_copy(k, address, plan->again, &then);
+		lost = torn(&first, &then);
 		if (!lost)
 			break;
 	}
-	if (after.known & KNOWS(FIELDS_N)) {
-		memcpy(t->comm, after.comm, sizeof(after.comm));
+	if (first.known & KNOWS(PIECE_COMM)) {
+		memcpy(t->comm, first.comm, sizeof(first.comm));
 		t->known |= TASK_KNOWS_COMM;
 	}
 	t->known &= ~lost;
-	*ret_shared = before.values[FIELD_SIGNAL];
+	*way = (struct way){ first.links, then.links, first.values[FIELD_SIGNAL] };
 }
 
 void task_read(const struct kernel *k, uint64_t address, struct task *ret)
 {
-	uint64_t shared;
+	struct plan plan;
+	struct way way;
 
-	read_task(k, address, ret, &shared);
+	make_plan(k, FACT_TASK_TASKS, &plan);
+	read_task(k, &plan, address, ret, &way);
 }
 
 bool task_read_ids(const struct kernel *k, uint64_t address, uint32_t *ret_pid, uint32_t *ret_tgid)
@@ -326,19 +345,12 @@ bool task_mmu(const struct kernel *k, uint64_t address, struct mmu *ret)
 
 struct walk {
 	const struct kernel *k;
-	/* What is read of a task_struct: the processor fetches it while the task before is looked at. */
-	struct copy unused;
-	struct mem_piece hints[FIELDS_N + 1];
+	struct plan processes, of_process; /* for the list of processes, and that of a process's threads */
 	bool threads;
 	struct task *tasks;
 	size_t n, cap, max;
 	uint64_t steps; /* that may still be taken */
 };
-
-static void expect(const struct walk *w, uint64_t node, enum kernel_fact list)
-{
-	mem_prefetch(w->k->mem, node - offset_of(w->k, list), w->hints, ARRAY_SIZE(w->hints));
-}
 
 static bool step(struct walk *w)
 {
@@ -365,17 +377,17 @@ static bool add(struct walk *w, const struct task *t)
  * A task of a list, its links at the address `node`, reached from `from`. False if the list was torn there. What is
  * read counts only if the task has been in the list all the time.
  */
-static bool read_node(const struct walk *w, uint64_t node, uint64_t from, enum kernel_fact list,
+static bool read_node(const struct walk *w, const struct plan *plan, uint64_t node, uint64_t from,
 		      struct links *ret_links, struct task *ret, uint64_t *ret_shared)
 {
-	const struct kernel *k = w->k;
-	struct links again;
+	struct way way;
 
-	if (!is_kernel_address(node) || !read_links(k, node, ret_links) || ret_links->prev != from)
+	if (!is_kernel_address(node))
 		return false;
-	expect(w, ret_links->next, list);
-	read_task(k, node - offset_of(k, list), ret, ret_shared);
-	return read_links(k, node, &again) && again.prev == from;
+	read_task(w->k, plan, node - plan->all[PIECE_LINKS].offset, ret, &way);
+	*ret_links = way.before;
+	*ret_shared = way.shared;
+	return way.before.prev == from && way.after.prev == from;
 }
 
 /* A thread of the process, at `at` in its list; a leader is as it was read before. */
@@ -386,8 +398,7 @@ static bool add_thread(struct walk *w, const struct task *leader, uint64_t at, u
 
 	if (at - offset_of(w->k, FACT_TASK_THREAD_NODE) == leader->address)
 		return read_links(w->k, at, ret_links) && ret_links->prev == from && add(w, leader);
-	return read_node(w, at, from, FACT_TASK_THREAD_NODE, ret_links, &t, &unused) && t.tgid == leader->tgid &&
-	       add(w, &t);
+	return read_node(w, &w->of_process, at, from, ret_links, &t, &unused) && t.tgid == leader->tgid && add(w, &t);
 }
 
 /* The time that a thread has taken goes to its process's. */
@@ -459,7 +470,7 @@ static bool walk(struct walk *w)
 		uint64_t shared;
 		struct task t;
 
-		if (!step(w) || !read_node(w, at, from, FACT_TASK_TASKS, &links, &t, &shared) ||
+		if (!step(w) || !read_node(w, &w->processes, at, from, &links, &t, &shared) ||
 		    !add_process(w, &t, shared))
 			return false;
 	}
@@ -493,7 +504,8 @@ struct err *task_list_read(const struct kernel *k, bool threads, struct task_lis
 
 	TRY(check_facts(k));
 	w.max = (size_t)MIN(mem_size(k->mem) / k->facts[FACT_TASK].size, (uint64_t)LIMIT_TASKS);
-	describe_copy(k, &w.unused, w.hints);
+	make_plan(k, FACT_TASK_TASKS, &w.processes);
+	make_plan(k, FACT_TASK_THREAD_NODE, &w.of_process);
 	w.steps = (uint64_t)w.max * LIMIT_TRIES;
 	for (unsigned int i = 0; i < LIMIT_TRIES && !complete; i++)
 		complete = walk(&w);

@@ -329,13 +329,39 @@ struct err *mem_translate(struct mem *m, uint64_t address, uint64_t *ret)
 	return NULL;
 }
 
-/* Whether all of a piece lies in the page, of which base is an address. */
-static bool is_in_page(const struct mmu_page *page, uint64_t base, uint64_t at, uint64_t size)
+/* A page that was looked up: what is at virtual addresses from `base` on is at `host`, `left` bytes of it. */
+struct window {
+	uint64_t base, left;
+	const uint8_t *host;
+};
+
+static bool window_has(const struct window *w, uint64_t at, uint64_t size)
 {
-	return at >= base && at - base < page->left && size <= page->left - (at - base);
+	return at >= w->base && at - w->base < w->left && size <= w->left - (at - w->base);
 }
 
-static uint32_t gather_distant(struct mem *m, uint64_t address, const struct mem_piece *pieces, size_t n)
+/* The page that has the address, as much of it as is in one range of memory. */
+static void window_open(struct mem *m, uint64_t at, struct window *ret)
+{
+	const struct mem_range *r;
+	struct mmu_page page;
+	uint64_t left, before;
+
+	*ret = (struct window){ .base = at };
+	if (m->core || m->distant || mmu_translate(m, &m->mmu, at, &page) != MMU_OK)
+		return;
+	r = find_range(m, page.phys, &left);
+	if (!r)
+		return;
+	before = MIN((UINT64_C(1) << mmu_shift(page.level)) - page.left, page.phys - r->start);
+	*ret = (struct window){
+		.base = at - before,
+		.left = before + MIN(left, page.left),
+		.host = m->base + r->offset + (page.phys - r->start) - before,
+	};
+}
+
+static uint32_t gather_distant(struct mem *m, uint64_t address, const struct mem_piece *pieces, size_t n, void *ret)
 {
 	uint32_t done = 0;
 
@@ -343,48 +369,47 @@ static uint32_t gather_distant(struct mem *m, uint64_t address, const struct mem
 		distant_want(m->distant, address + pieces[i].offset, pieces[i].size);
 	distant_bring(m->distant);
 	for (size_t i = 0; i < n; i++) {
-		if (distant_take(m->distant, address + pieces[i].offset, pieces[i].to, pieces[i].size))
+		if (pieces[i].size &&
+		    distant_take(m->distant, address + pieces[i].offset, (uint8_t *)ret + pieces[i].to, pieces[i].size))
 			done |= UINT32_C(1) << i;
 	}
 	return done;
 }
 
-uint32_t mem_gather(struct mem *m, uint64_t address, const struct mem_piece *pieces, size_t n)
+uint32_t mem_gather(struct mem *m, uint64_t address, const struct mem_piece *pieces, size_t n, void *ret)
 {
-	struct mmu_page page = { 0 };
-	uint64_t base = 0;
+	struct window w = { 0 };
 	uint32_t done = 0;
 
 	if (m->distant)
-		return gather_distant(m, address, pieces, n);
+		return gather_distant(m, address, pieces, n, ret);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t at = address + pieces[i].offset;
+		uint8_t *to = (uint8_t *)ret + pieces[i].to;
 
-		if (!is_in_page(&page, base, at, pieces[i].size)) {
-			base = at;
-			if (mmu_translate(m, &m->mmu, at, &page) != MMU_OK)
-				page.left = 0;
-		}
-		if (is_in_page(&page, base, at, pieces[i].size)
-			    ? copy_phys(m, page.phys + (at - base), pieces[i].to, pieces[i].size)
-			    : mem_try_read(m, at, pieces[i].to, pieces[i].size))
+		if (!pieces[i].size)
+			continue;
+		if (!window_has(&w, at, pieces[i].size))
+			window_open(m, at, &w);
+		if (window_has(&w, at, pieces[i].size)) {
+			copy(to, w.host + (at - w.base), pieces[i].size);
 			done |= UINT32_C(1) << i;
+		} else if (mem_try_read(m, at, to, pieces[i].size)) {
+			done |= UINT32_C(1) << i;
+		}
 	}
+	/* What is read next is read later. */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return done;
 }
 
 void mem_prefetch(struct mem *m, uint64_t address, const struct mem_piece *pieces, size_t n)
 {
-	const struct mem_range *r;
-	struct mmu_page page;
-	uint64_t left;
+	struct window w;
 
-	if (m->core || m->distant || mmu_translate(m, &m->mmu, address, &page) != MMU_OK)
-		return;
-	r = find_range(m, page.phys, &left);
-	left = r ? MIN(left, page.left) : 0;
+	window_open(m, address, &w);
 	for (size_t i = 0; i < n; i++) {
-		if (pieces[i].offset < left)
-			__builtin_prefetch(m->base + r->offset + (page.phys - r->start) + pieces[i].offset);
+		if (window_has(&w, address + pieces[i].offset, pieces[i].size))
+			__builtin_prefetch(w.host + (address + pieces[i].offset - w.base));
 	}
 }

@@ -112,20 +112,20 @@ struct err *mem_translate(struct mem *m, uint64_t address, uint64_t *ret) err_mu
  */
 bool mem_try_read(struct mem *m, uint64_t address, void *ret, size_t len) err_must_check;
 
-/* A piece of what mem_gather() reads: where, from its base on, how much (bytes), and to where. */
+/* A piece of what mem_gather() reads: where, from its base on, how much, and where it is put. Bytes. */
 struct mem_piece {
 	uint32_t offset;
 	uint32_t size;
-	void *to;
+	uint32_t to;
 };
 
 enum { MEM_PIECES_MAX = 32 };
 
 /*
- * Reads several pieces of one structure, as mem_try_read() would one by one, but without looking its pages up for each.
- * Returns the pieces that could be read: bit i for piece i. n is at most MEM_PIECES_MAX.
+ * Reads several pieces of one structure into another one, as mem_try_read() would one by one, but without looking its pages up
+ * for each. Returns the pieces that could be read: bit i for piece i; none for one without a size. n is at most MEM_PIECES_MAX.
  */
-uint32_t mem_gather(struct mem *m, uint64_t address, const struct mem_piece *pieces, size_t n);
+uint32_t mem_gather(struct mem *m, uint64_t address, const struct mem_piece *pieces, size_t n, void *ret);
 
 /*
  * Says that these pieces will be asked for soon, so that the processor can fetch them meanwhile. Anything may be said;

@@ -1,5 +1,7 @@
 #include "vm/argv.h"
 
+#include "vm/firmware.h"
+
 /*
  * What breaks out of the guest into QEMU shall start no programs: a VM of ours needs none. It also holds for the monitor's
  * migrate exec:. Whoever gives QEMU a -sandbox of his own has that.
@@ -38,6 +40,8 @@ static void add_machine(const struct vm_params *p, struct strv *argv)
 	strv_addf(argv, "%lluM", (unsigned long long)(p->memory / MIB));
 	/* No default devices, no files of the host's or the user's that add any. */
 	strv_add_all(argv, (const char *const[]){ "-nodefaults", "-no-user-config", "-display", "none", NULL });
+	if (p->qboot)
+		strv_add_all(argv, (const char *const[]){ "-bios", FIRMWARE_QBOOT, NULL });
 	add_sandbox(p, argv);
 }
 

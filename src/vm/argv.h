@@ -24,6 +24,7 @@ struct vm_params {
 	unsigned int cpus;
 	enum vm_accel accel;
 	const struct attach *attach;   /* NULL: nothing */
+	bool qboot;                    /* instead of SeaBIOS; see vm/firmware.h */
 	bool wait;                     /* CPUs held at reset (-S) */
 	bool kgdb_line;                /* a second serial line, ttyS1, for the kernel's own debugger */
 	bool no_sandbox;               /* for a QEMU that was built without */

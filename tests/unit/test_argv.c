@@ -116,6 +116,21 @@ static void size_and_accelerator(void **state)
 	assert_string_equal(value(&kvm, "-cpu"), "host");
 }
 
+static void the_firmware_is_qboot_if_asked_for(void **state)
+{
+	_cleanup_(strv_deinit) struct strv with = STRV_INIT, by_hand = STRV_INIT, without = STRV_INIT;
+	struct vm_params p = usual();
+
+	(void)state;
+	vm_argv(&p, &channels, &without);
+	assert_false(strv_contains(&without, "-bios"));
+	p.qboot = true;
+	vm_argv(&p, &channels, &with);
+	vm_argv_by_hand(&p, 0, &by_hand);
+	assert_string_equal(value(&with, "-bios"), "qboot.rom");
+	assert_string_equal(value(&by_hand, "-bios"), "qboot.rom");
+}
+
 static void the_user_has_the_last_word(void **state)
 {
 	_cleanup_(strv_deinit) struct strv argv = STRV_INIT, extra = STRV_INIT;
@@ -260,6 +275,7 @@ int main(void)
 		cmocka_unit_test(channels_are_those_inherited),
 		cmocka_unit_test(the_kernel_and_its_parameters_are_passed_as_they_are),
 		cmocka_unit_test(size_and_accelerator),
+		cmocka_unit_test(the_firmware_is_qboot_if_asked_for),
 		cmocka_unit_test(the_user_has_the_last_word),
 		cmocka_unit_test(qemu_may_start_no_programs),
 		cmocka_unit_test(by_hand_listens_on_loopback_only),

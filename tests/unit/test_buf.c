@@ -122,9 +122,44 @@ static void hands_over_what_it_holds(void **state)
 	assert_int_equal(b.cap, 0);
 }
 
+static void writes_numbers(void **state)
+{
+	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+
+	(void)state;
+	buf_number(&b, 0, 0, ' ');
+	buf_number(&b, 42, 5, ' ');
+	buf_putc(&b, '.');
+	buf_number(&b, 7, 6, '0');
+	buf_putc(&b, ' ');
+	buf_number(&b, 1234567, 3, '0');
+	buf_putc(&b, ' ');
+	buf_number(&b, UINT64_MAX, 99, '-');
+	assert_string_equal(buf_str(&b), "0   42.000007 1234567 18446744073709551615");
+}
+
+static void prints_what_is_longer_than_expected(void **state)
+{
+	_cleanup_(buf_deinit) struct buf b = BUF_INIT;
+	char text[300];
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(text); n++) {
+		memset(text, 'x', n);
+		text[n] = '\0';
+		buf_clear(&b);
+		buf_printf(&b, "<%s>", text);
+		assert_int_equal(b.len, n + 2);
+		assert_int_equal(b.data[n + 1], '>');
+		assert_int_equal(strlen(b.data), n + 2);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(writes_numbers),
+		cmocka_unit_test(prints_what_is_longer_than_expected),
 		cmocka_unit_test(is_empty_at_first),
 		cmocka_unit_test(takes_text),
 		cmocka_unit_test(takes_bytes_that_are_zero),

@@ -83,6 +83,25 @@ static void reads_a_ring_that_has_gone_round(void **state)
 	assert_int_equal(d.next, 100);
 }
 
+/* A kernel's first text lies one size of the ring before positions overflow. */
+static void reads_texts_around_the_overflow_of_their_positions(void **state)
+{
+	struct fake_fixture *x = *state;
+	char text[64];
+
+	x->fake->text = (uint64_t)0 - (1U << FAKE_LOG_SIZE_BITS);
+	for (unsigned int i = 0; i < 60; i++) {
+		_cleanup_(dmesg_deinit) struct dmesg d = DMESG_INIT;
+
+		snprintf(text, sizeof(text), "record %u %.*s", i, (int)(i % 30), "123456789012345678901234567890");
+		say(x, 6, text, FINALIZED);
+		assert_null(dmesg_read(x->kernel, 0, false, &d));
+		assert_int_equal(d.n, MIN(i + 1, 16U));
+		assert_int_equal(d.lost, 0);
+		assert_text(&d, d.n - 1, text);
+	}
+}
+
 static void reads_what_is_new(void **state)
 {
 	struct fake_fixture *x = *state;
@@ -200,6 +219,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(reads_records, setup, fake_fixture_teardown),
 		cmocka_unit_test_setup_teardown(an_unused_ring_is_empty, setup, fake_fixture_teardown),
 		cmocka_unit_test_setup_teardown(reads_a_ring_that_has_gone_round, setup, fake_fixture_teardown),
+		cmocka_unit_test_setup_teardown(reads_texts_around_the_overflow_of_their_positions, setup,
+						fake_fixture_teardown),
 		cmocka_unit_test_setup_teardown(reads_what_is_new, setup, fake_fixture_teardown),
 		cmocka_unit_test_setup_teardown(another_log_is_noticed, setup, fake_fixture_teardown),
 		cmocka_unit_test_setup_teardown(an_open_record_is_shown_once_and_whole, setup, fake_fixture_teardown),

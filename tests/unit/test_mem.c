@@ -441,17 +441,17 @@ static void one_question_is_for_what_lies_close_together(void **state)
 {
 	struct far f = { 0 };
 	_cleanup_(mem_destroy) struct mem *m = mem_open_distant(fetch, &f);
-	uint8_t a[8], b[4], c[8], d[1];
-	const struct mem_piece pieces[] = { { 0x10, 8, a }, { 0x70, 4, b }, { 0x800, 8, c }, { 2 * PAGE, 1, d } };
+	uint8_t to[32];
+	const struct mem_piece pieces[] = { { 0x10, 8, 0 }, { 0x70, 4, 8 }, { 0x800, 8, 16 }, { 2 * PAGE, 1, 24 } };
 
 	(void)state;
 	/* The last one isn't there: that costs a question, and nothing else. */
-	assert_int_equal(mem_gather(m, FAR, pieces, 4), 7);
+	assert_int_equal(mem_gather(m, FAR, pieces, 4, to), 7);
 	assert_int_equal(f.asked, 3);
-	assert_int_equal(a[0], 0x4);
-	assert_int_equal(b[0], 0x1c);
-	assert_int_equal(c[7], 1);
-	assert_int_equal(mem_gather(m, FAR, pieces, 3), 7);
+	assert_int_equal(to[0], 0x4);
+	assert_int_equal(to[8], 0x1c);
+	assert_int_equal(to[16 + 7], 1);
+	assert_int_equal(mem_gather(m, FAR, pieces, 3, to), 7);
 	assert_int_equal(f.asked, 3);
 }
 
