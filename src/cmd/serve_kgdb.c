@@ -153,6 +153,17 @@ static int active_cpu(void *user)
 	return cpu >= 0 ? cpu : KGDB_NO_CPU;
 }
 
+/* It forgets its debugger just before it says so (gdbstub_exit()). */
+static bool has_left(void *user)
+{
+	struct serve_kgdb *s = user;
+	const struct kernel *k = s->distant ? NULL : find_kernel(s);
+	uint64_t address = k ? kernel_symbol(k, FACT_KGDB_CONNECTED) : 0;
+	int32_t connected;
+
+	return address && mem_try_read(s->params.mem, address, &connected, sizeof(connected)) && !connected;
+}
+
 static bool read_ram(void *user, uint64_t address, void *ret, size_t len)
 {
 	struct serve_kgdb *s = user;
@@ -296,6 +307,7 @@ struct err *serve_kgdb_target(struct serve_kgdb *s, struct target **ret)
 			  .user = s },
 		.takes_output = s->params.cmdline && strstr(s->params.cmdline, "kgdbcon"),
 		.active_cpu = active_cpu,
+		.has_left = has_left,
 		.read_ram = read_ram,
 		.variable = variable,
 		.changed = changed,

@@ -44,6 +44,8 @@ struct kgdb_params {
 	 * KGDB_CPU_UNKNOWN: that can't be seen (yet).
 	 */
 	int (*active_cpu)(void *user);
+	/* Whether the kernel, since it was let go on, has left its debugger: it reboots. */
+	bool (*has_left)(void *user);
 	/* Virtual memory of the kernel's, within one page. False: it can't be read there. */
 	bool (*read_ram)(void *user, uint64_t address, void *ret, size_t len);
 	/* Where that is; 0: not known. */

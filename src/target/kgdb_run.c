@@ -264,6 +264,7 @@ static struct err *understand(const struct buf *reply, struct target_event *ret)
 	if (kind == 'W' || kind == 'X') {
 		ret->kind = TARGET_EVENT_EXITED;
 		ret->status = number;
+		ret->message = xstrdup("the kernel reboots, or powers off; attach again when it is up");
 		return NULL;
 	}
 	ret->kind = TARGET_EVENT_STOP;
@@ -428,6 +429,7 @@ struct err *kgdb_next_event(struct target *t, struct target_event *ret)
 			TRY(take_stop(k, &e));
 		if (stopped && e.kind != TARGET_EVENT_NONE)
 			break;
+		target_event_deinit(&e);
 		e = (struct target_event)TARGET_EVENT_INIT;
 	}
 	*ret = e;

@@ -34,6 +34,7 @@ struct fake {
 	const char *says;     /* when it is let go on */
 	size_t floods;        /* so many bytes of text, then it stops */
 	bool hits;            /* then it comes to its first breakpoint */
+	bool leaves;          /* it has forgotten its debugger, as one that reboots has */
 	/* What became of it. */
 	enum fake_state state;
 	int breaks, continues;

@@ -19,6 +19,7 @@ struct test {
 	bool stands;
 	uint64_t active, kdb_mode; /* where the kernel's variables are; 0: not known */
 	unsigned int changes;      /* of memory that were told of */
+	bool sees;                 /* the kernel's memory */
 };
 
 static ssize_t read_line(void *user, void *ret, size_t len)
@@ -75,6 +76,18 @@ static uint64_t variable(void *user, enum kgdb_variable which)
 static void changed(void *user)
 {
 	((struct test *)user)->changes++;
+}
+
+static bool has_left(void *user)
+{
+	return ((const struct test *)user)->fake->leaves;
+}
+
+static int no_cpu(void *user)
+{
+	const struct test *t = user;
+
+	return t->fake->state == FAKE_RUNS ? KGDB_NO_CPU : (int)t->fake->stopped_cpu;
 }
 
 static int set_up(void **state)
@@ -135,6 +148,8 @@ static struct err *attach(struct test *t)
 						      .tell = tell,
 						      .stands = stands,
 						      .user = t },
+					    .active_cpu = t->sees ? no_cpu : NULL,
+					    .has_left = has_left,
 					    .variable = variable,
 					    .changed = changed,
 					    .user = t };
@@ -543,6 +558,23 @@ static void registers_are_had_by_the_kernels_number(void **state)
 	succeed(target_detach(t->t));
 }
 
+static void one_that_reboots_says_so_and_is_gone(void **state)
+{
+	struct test *t = *state;
+	_cleanup_(target_event_deinit) struct target_event e = TARGET_EVENT_INIT;
+
+	t->fake->says = "$W01#b8reboot: Restarting system\n";
+	t->fake->leaves = true;
+	t->sees = true;
+	begin(t);
+	succeed(attach(t));
+	succeed(target_resume(t->t, &(struct target_resume){ 0 }));
+	while (e.kind == TARGET_EVENT_NONE)
+		succeed(target_next_event(t->t, &e));
+	assert_int_equal(e.kind, TARGET_EVENT_EXITED);
+	assert_non_null(strstr(e.message, "reboots"));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -570,6 +602,7 @@ int main(void)
 		TEST(detached_by_a_variable_it_runs_at_once),
 		TEST(changes_of_memory_are_told),
 		TEST(registers_are_had_by_the_kernels_number),
+		TEST(one_that_reboots_says_so_and_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
