@@ -167,9 +167,10 @@ on_kernel()
 	kgdb_background -ex 'break __x64_sys_getppid' -ex continue
 	expect "$version: a debugger is there" wait_for 60 gdb_says Continuing
 	in_guest reboot -f >/dev/null 2>&1
-	expect "$version: it is told of the reset" wait_for 30 gdb_says 'the machine was reset|exited|closed'
+	expect "$version: it is told of the reset" wait_for 30 gdb_says 'the kernel reboots, or powers off'
 	gdb_end
 	await "$vm" "$version: the guest is up again" answers
+	expect_equal "$version: what the kernel said to the debugger then isn't on the console" "$(console "$vm" | grep -c '\$W01#b8')" 0
 	kgdb -ex 'p 6 * 7'
 	expect_match "$version: and can be debugged" '= 42$'
 	expect "$version: it runs" wait_for 30 answers

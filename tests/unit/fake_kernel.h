@@ -590,6 +590,7 @@ struct fake_line {
 	size_t asked; /* how often, */
 	size_t bytes; /* and for how much */
 	bool is_broken;
+	size_t asked_max; /* then it is; 0: never */
 };
 
 static inline struct err *fake_fetch(void *user, uint64_t address, void *ret, size_t len)
@@ -598,7 +599,7 @@ static inline struct err *fake_fetch(void *user, uint64_t address, void *ret, si
 
 	l->asked++;
 	l->bytes += len;
-	if (l->is_broken)
+	if (l->is_broken || (l->asked_max && l->asked > l->asked_max))
 		return err_create(ERR_TIMEOUT, "nobody answers");
 	return mem_read(l->beneath, address, ret, len);
 }
