@@ -121,11 +121,15 @@ static bool leaves(const struct rsp_line *l)
 	return l->held.data[1] == 'W' || l->held.data[1] == 'X';
 }
 
-/* A kernel that runs says it only when it has stopped, or ends. */
+/* A kernel that runs says it only when it has stopped, or ends. It may have begun while the kernel was believed to stand. */
 static bool is_stop(const struct rsp_line *l)
 {
 	if (l->hash < 4)
 		return false;
+	for (size_t i = 1; i < l->hash; i++) {
+		if (!fits_stop(l, i, l->held.data[i]))
+			return false;
+	}
 	return l->held.data[1] == 'O' || !l->is_stopped || l->is_stopped(l->user, leaves(l));
 }
 
