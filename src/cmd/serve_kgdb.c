@@ -164,12 +164,24 @@ static bool has_left(void *user)
 	return address && mem_try_read(s->params.mem, address, &connected, sizeof(connected)) && !connected;
 }
 
+/*
+ * What a debugger asks for elsewhere may be a device's: no byte more is read than it wants, and as often as it wants, over the
+ * line.
+ */
+static bool is_image(struct serve_kgdb *s, uint64_t address, size_t len)
+{
+	const struct kernel *k = find_kernel(s);
+	uint64_t text = k ? kernel_symbol(k, FACT_TEXT) : 0, end = k ? kernel_symbol(k, FACT_IMAGE_END) : 0;
+
+	return address >= text && address < end && len <= end - address;
+}
+
 static bool read_ram(void *user, uint64_t address, void *ret, size_t len)
 {
 	struct serve_kgdb *s = user;
 
 	if (s->distant)
-		return mem_try_read(s->distant, address, ret, len);
+		return is_image(s, address, len) && mem_try_read(s->distant, address, ret, len);
 	return find_kernel(s) && mem_try_read(s->params.mem, address, ret, len);
 }
 
