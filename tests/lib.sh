@@ -246,6 +246,29 @@ plain_gdb()
 		-iex 'set index-cache enabled on' "$@"
 }
 
+# --- A debugger in the background: its process is $gdb, and what is typed there is written to descriptor 9. ---
+
+# gdb_start COMMAND...: it goes on until gdb_end.
+gdb_start()
+{
+	rm -f "$tmp/gdb.in"
+	mkfifo "$tmp/gdb.in"
+	"$@" <"$tmp/gdb.in" >"$tmp/gdb.out" 2>&1 &
+	gdb=$!
+	exec 9>"$tmp/gdb.in"
+}
+
+# gdb_says REGEX: whether it has said so.
+gdb_says() { grep -qE "$1" "$tmp/gdb.out"; }
+
+# In no way that it could prepare for.
+gdb_end()
+{
+	kill -9 "$gdb" 2>/dev/null
+	wait "$gdb" 2>/dev/null
+	exec 9>&-
+}
+
 # --- Other users, other kernels ---
 
 # as_user COMMAND...: as one who isn't root, if we are; else just as ourselves.

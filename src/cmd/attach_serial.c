@@ -150,6 +150,9 @@ const struct command command_attach = {
 		"kgdboc=ttyS0,115200): its console is on this terminal, and a debugger can attach at any time (ktb\n"
 		"gdb), while both share the line. It is stopped by BREAK and SysRq-g; one that stands at kdb's prompt\n"
 		"or waits for a debugger is found there. Ctrl-a x leaves the line, Ctrl-a h helps.\n\n"
+		"While it stands, the debugger knows its tasks and modules, and monitor ps and the like work: all is "
+		"read\n"
+		"over the line. What is no kernel of FILE's is debugged without.\n\n"
 		"BREAK works on devices and by telnet, as terminal servers and QEMU (-serial telnet:) take it. Without "
 		"it\n"
 		"(tcp, unix, pty, --no-break) somebody has to stop the kernel: echo g >/proc/sysrq-trigger.",

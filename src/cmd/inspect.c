@@ -5,6 +5,7 @@
 #include "base/buildid.h"
 #include "base/fs.h"
 #include "base/paths.h"
+#include "cmd/lend.h"
 #include "kbuild/manifest.h"
 #include "kernel/vmcoreinfo.h"
 #include "supervisor/control.h"
@@ -21,6 +22,7 @@ void inspect_deinit(struct inspect *in)
 	free(in->vmlinux);
 	/* A guest that stands still for our sake goes on. */
 	closep(&in->sock);
+	closep(&in->lent_fd);
 	*in = (struct inspect)INSPECT_INIT;
 }
 
@@ -33,10 +35,15 @@ static struct err *open_vm(struct config *cfg, struct inspect *in)
 
 	TRY(rundir_find(name, &in->vm));
 	TRY(rundir_connect(in->vm, "control.sock", &in->sock));
-	TRY(control_ram(in->sock, &ram, &size));
-	if (config_bool(cfg, OPT_INSPECT_STOP))
-		TRY(control_hold(in->sock));
-	TRY(mem_open_ram(ram, ranges, vm_ram_ranges(size, ranges), &in->mem));
+	in->lent_fd = lend_borrowed_fd();
+	if (in->lent_fd >= 0) {
+		TRY(lend_borrow(in->lent_fd, &in->mem, &in->lent_slide));
+	} else {
+		TRY(control_ram(in->sock, &ram, &size));
+		if (config_bool(cfg, OPT_INSPECT_STOP))
+			TRY(control_hold(in->sock));
+		TRY(mem_open_ram(ram, ranges, vm_ram_ranges(size, ranges), &in->mem));
+	}
 	if (in->vm->build_id)
 		in->build_id = xstrdup(in->vm->build_id);
 	if (in->vm->vmlinux)

@@ -11,6 +11,8 @@
 struct inspect {
 	struct vm_record *vm; /* NULL: a core file */
 	int sock;             /* to the VM's supervisor; readable when it has gone. -1: a core file */
+	int lent_fd;          /* what a debug session lends (cmd/lend.h), in place of the VM's RAM; -1: nothing */
+	uint64_t lent_slide;
 	struct mem *mem;
 	char *build_id, *vmlinux; /* vmlinux may be NULL: not known */
 	struct layout_answer facts[KERNEL_FACTS_N];
@@ -20,7 +22,7 @@ struct inspect {
 
 #define INSPECT_INIT                                                                                                   \
 	{                                                                                                              \
-		.sock = -1                                                                                             \
+		.sock = -1, .lent_fd = -1                                                                              \
 	}
 
 /* Opens what the options name, and finds the kernel there. With --stop the VM stands still until inspect_deinit(). */

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "cmd/lend.h"
 #include "kernel/cpu.h"
 #include "supervisor/control.h"
 #include "vm/registers.h"
@@ -55,6 +56,19 @@ static struct err *stands_still(const struct inspect *in, bool *ret)
 	return NULL;
 }
 
+static size_t borrow_all(const struct inspect *in, struct cpu_registers *ret, size_t max)
+{
+	for (size_t n = 0; n < max; n++) {
+		struct err *e = lend_borrow_registers(in->lent_fd, (uint32_t)n, &ret[n]);
+
+		if (!e)
+			continue;
+		err_destroy(e);
+		return n;
+	}
+	return max;
+}
+
 /* *ret_n of them, by the number that QEMU or the core gives them; the caller frees *ret. */
 static struct err *read_all(const struct inspect *in, struct cpu_registers **ret, size_t *ret_n)
 {
@@ -63,7 +77,9 @@ static struct err *read_all(const struct inspect *in, struct cpu_registers **ret
 	bool still = true;
 	size_t n = 0;
 
-	if (in->vm) {
+	if (in->lent_fd >= 0) {
+		n = borrow_all(in, all, max);
+	} else if (in->vm) {
 		TRY(stands_still(in, &still));
 		for (; still && n < MIN(max, in->vm->cpus); n++)
 			TRY(read_vcpu(in->sock, (uint32_t)n, &all[n]));

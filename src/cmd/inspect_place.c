@@ -166,6 +166,8 @@ struct err *inspect_find_kernel(struct inspect *in)
 	in->kernel = NULL;
 	if (!in->vm)
 		return find_in_core(in);
+	if (in->lent_fd >= 0)
+		return kernel_open_at(in->mem, in->build_id, in->facts, in->lent_slide, &in->kernel);
 	in->resets = ask_resets(in);
 	if (in->resets)
 		return find_seen(in);
@@ -174,5 +176,5 @@ struct err *inspect_find_kernel(struct inspect *in)
 
 bool inspect_was_reset(const struct inspect *in)
 {
-	return ask_resets(in) != in->resets;
+	return in->lent_fd < 0 && ask_resets(in) != in->resets;
 }

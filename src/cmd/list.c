@@ -41,8 +41,14 @@ static void add_row(struct rows *rows, const struct vm_record *r)
 		rows_str(rows, NULL);
 	rows_str(rows, r->release);
 	rows_str(rows, r->accel);
-	rows_u64(rows, r->cpus);
-	rows_u64_as(rows, r->memory, memory);
+	/* Of the other end of a serial line that is not known. */
+	if (vm_record_is_line(r)) {
+		rows_str(rows, NULL);
+		rows_str(rows, NULL);
+	} else {
+		rows_u64(rows, r->cpus);
+		rows_u64_as(rows, r->memory, memory);
+	}
 	rows_u64_as(rows, up, duration);
 	rows_u64(rows, (uint64_t)r->pid);
 	rows_str(rows, r->dir);

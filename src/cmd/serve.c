@@ -22,6 +22,7 @@ struct serve {
 	struct serve_modules *modules;
 	struct serve_facts facts;
 	struct serve_placed *placed; /* of the session */
+	struct serve_kgdb *kgdb;     /* the same; NULL: it is QEMU's stub */
 	const char *no_break;        /* see serve_set_no_break(); NULL: there is one */
 };
 
@@ -133,8 +134,17 @@ static struct err *place_module(void *user, const char *path, const uint64_t *ad
 static struct err *run_command(void *user, const char *line, target_output output, void *output_user, bool *ret_known)
 {
 	const struct serve *s = user;
+	struct lender lender;
+	bool lends = s->kgdb && serve_kgdb_lend(s->kgdb, &lender);
 
-	return serve_monitor(s->vm->name, line, output, output_user, ret_known);
+	return serve_monitor(s->vm->name, lends ? &lender : NULL, line, output, output_user, ret_known);
+}
+
+static char *find_other(void *user)
+{
+	const struct serve *s = user;
+
+	return s->kgdb ? serve_kgdb_other_build_id(s->kgdb) : NULL;
 }
 
 /*
@@ -152,40 +162,53 @@ static char *stops_beside_kgdb(const char *stop_on)
 	return words.n ? strv_join(&words, ",") : NULL;
 }
 
-/* Whatever it fails at costs what it would have added. */
-static struct target *add_linux(const struct serve *s, int ram_fd, bool kgdb, struct target *beneath)
+static struct err *open_ram(const struct serve *s, int ram_fd, struct mem **ret)
+{
+	struct mem_range ranges[VM_RAM_RANGES_MAX];
+
+	return mem_open_ram(ram_fd, ranges, vm_ram_ranges(s->vm->memory, ranges), ret);
+}
+
+/* mem: handed over. Whatever it fails at costs what it would have added. */
+static struct target *add_linux(const struct serve *s, struct mem *mem, struct target *beneath)
 {
 	const char *stop_on = config_string(s->cfg, OPT_GDB_STOP_ON);
-	_cleanup_(free) char *beside_kgdb = kgdb ? stops_beside_kgdb(stop_on) : NULL;
-	struct mem_range ranges[VM_RAM_RANGES_MAX];
+	_cleanup_(free) char *beside_kgdb = s->kgdb ? stops_beside_kgdb(stop_on) : NULL;
 	struct linux_params params = {
+		.mem = mem,
 		.build_id = s->vm->build_id,
 		.vmlinux = s->vm->vmlinux,
 		.tasks = config_string(s->cfg, OPT_GDB_TASKS),
-		.stop_on = kgdb ? beside_kgdb : stop_on,
+		.stop_on = s->kgdb ? beside_kgdb : stop_on,
 		.facts = load_facts,
 		.module_file = find_module,
 		.place_module = place_module,
 		.monitor = run_command,
+		.other_build_id = find_other,
 		.user = (void *)(uintptr_t)s,
 	};
+
+	return linux_target_create(&params, beneath);
+}
+
+static struct target *add_linux_in_ram(const struct serve *s, int ram_fd, struct target *beneath)
+{
+	struct mem *mem;
 	struct err *e;
 
 	if (!s->vm->build_id || ram_fd < 0)
 		return beneath;
-	e = mem_open_ram(ram_fd, ranges, vm_ram_ranges(s->vm->memory, ranges), &params.mem);
-	if (e) {
-		log_warn("debugging goes on without knowledge of Linux: %s", err_message(e));
-		err_destroy(e);
-		return beneath;
-	}
-	return linux_target_create(&params, beneath);
+	e = open_ram(s, ram_fd, &mem);
+	if (!e)
+		return add_linux(s, mem, beneath);
+	log_warn("debugging goes on without knowledge of Linux: %s", err_message(e));
+	err_destroy(e);
+	return beneath;
 }
 
 static struct err *open_kgdb(struct serve *s, const struct debugport_session *session, struct trace *trace,
-			     struct serve_kgdb **ret_kgdb, struct target **ret)
+			     struct target **ret)
 {
-	struct mem_range ranges[VM_RAM_RANGES_MAX];
 	struct serve_kgdb_params params = {
 		.line_fd = session->line_fd,
 		.facts = &s->facts,
@@ -198,10 +221,15 @@ static struct err *open_kgdb(struct serve *s, const struct debugport_session *se
 	struct target *machine;
 
 	if (session->ram_fd >= 0)
-		TRY(mem_open_ram(session->ram_fd, ranges, vm_ram_ranges(s->vm->memory, ranges), &params.mem));
-	*ret_kgdb = serve_kgdb_create(&params);
-	TRY(serve_kgdb_target(*ret_kgdb, &machine));
-	*ret = add_linux(s, session->ram_fd, true, machine);
+		TRY(open_ram(s, session->ram_fd, &params.mem));
+	s->kgdb = serve_kgdb_create(&params);
+	TRY(serve_kgdb_target(s->kgdb, &machine));
+	if (session->ram_fd >= 0 || !s->vm->build_id) {
+		*ret = add_linux_in_ram(s, session->ram_fd, machine);
+		return NULL;
+	}
+	*ret = add_linux(s, serve_kgdb_mem(s->kgdb), machine);
+	serve_kgdb_set_linux(s->kgdb, *ret);
 	return NULL;
 }
 
@@ -221,12 +249,12 @@ static struct err *open_qemu(const struct serve *s, const struct debugport_sessi
 	if (session->ram_fd >= 0)
 		TRY(mem_open_ram(session->ram_fd, ranges, vm_ram_ranges_of_cpus(s->vm->memory, ranges), &params.mem));
 	TRY(qemu_target_create(&params, &machine));
-	*ret = add_linux(s, session->ram_fd, false, machine);
+	*ret = add_linux_in_ram(s, session->ram_fd, machine);
 	return NULL;
 }
 
 static struct err *open_target(struct serve *s, const struct debugport_session *session, struct trace *trace,
-			       struct serve_kgdb **ret_kgdb, struct target **ret)
+			       struct target **ret)
 {
 	struct err *e;
 
@@ -234,17 +262,21 @@ static struct err *open_target(struct serve *s, const struct debugport_session *
 		return open_qemu(s, session, trace, ret);
 	if (session->line_fd < 0)
 		return err_create(ERR_CLOSED, "there is no serial line");
-	e = open_kgdb(s, session, trace, ret_kgdb, ret);
+	e = open_kgdb(s, session, trace, ret);
 	if (e && session->client_fd >= 0)
 		session_refuse(session->client_fd, err_message(e));
 	return e;
 }
 
+static void end_kgdbp(struct serve *const *s)
+{
+	serve_kgdb_destroy(steal(&(*s)->kgdb));
+}
+
 struct err *serve_run(const struct debugport_session *session, void *user)
 {
-	struct serve *s = user;
+	_cleanup_(end_kgdb) struct serve *s = user;
 	_cleanup_(serve_placed_destroy) struct serve_placed *placed = s->placed = serve_placed_create();
-	_cleanup_(serve_kgdb_destroy) struct serve_kgdb *kgdb = NULL;
 	_cleanup_(target_destroy) struct target *t = NULL;
 	struct session_params params = {
 		.stop_on_disconnect = streq(config_string(s->cfg, OPT_GDB_ON_DISCONNECT), "stop"),
@@ -256,7 +288,7 @@ struct err *serve_run(const struct debugport_session *session, void *user)
 	s->facts.build_id = s->vm->build_id;
 	s->facts.vmlinux = s->vm->vmlinux;
 	open_trace(s, &trace);
-	e = open_target(s, session, &trace, &kgdb, &t);
+	e = open_target(s, session, &trace, &t);
 	/* Then there is nothing left to clear away on a line: another server process would only ask the same once more. */
 	if (e && session->line_fd >= 0) {
 		log_warn("debug session: %s", err_message(e));
@@ -266,7 +298,7 @@ struct err *serve_run(const struct debugport_session *session, void *user)
 	TRY(e);
 	/* The stub has dropped the breakpoints of the one that died. */
 	if (session->client_fd < 0)
-		return session->goes_on ? target_detach(t) : kgdb ? target_leave(t) : NULL;
+		return session->goes_on ? target_detach(t) : s->kgdb ? target_leave(t) : NULL;
 	if (trace.fd >= 0) {
 		params.tap = trace_client;
 		params.tap_user = &trace;

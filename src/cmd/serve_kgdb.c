@@ -2,19 +2,32 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/buildid.h"
+#include "base/log.h"
 #include "base/util.h"
 #include "supervisor/line.h"
+#include "target/linux.h"
 
-/* The supervisor reads at once; one that doesn't has gone. */
-enum { WRITE_MS = 5000 };
+enum {
+	/* The supervisor reads at once; one that doesn't has gone. */
+	WRITE_MS = 5000,
+	/* So long the kernel's structures are read over the line for one stop of it: GDB waits no longer. */
+	FETCH_MS = 45000,
+	NOTES_MAX = 1024,
+};
 
 struct serve_kgdb {
 	struct serve_kgdb_params params;
-	struct kernel *kernel; /* NULL: not found (yet) */
-	struct target *target; /* NULL: it begins */
+	struct kernel *kernel;             /* in RAM; NULL: not found (yet) */
+	struct target *target;             /* NULL: it begins */
+	const struct target *linux_target; /* on top of it, where memory comes over the line; NULL: there is none */
+	struct mem *distant;               /* such memory; NULL: there is RAM */
+	uint64_t fetched_ns;               /* that was waited for it since the kernel has stopped */
+	bool told_slow;
 	bool told_stands, stands;
 };
 
@@ -117,6 +130,8 @@ static const struct kernel *find_kernel(struct serve_kgdb *s)
 {
 	struct layout_answer facts[KERNEL_FACTS_N];
 
+	if (s->distant)
+		return s->linux_target ? linux_target_kernel(s->linux_target) : NULL;
 	if (s->kernel || !s->params.mem || !s->params.build_id)
 		return s->kernel;
 	struct err *e = serve_facts_get(s->params.facts, facts);
@@ -129,7 +144,7 @@ static const struct kernel *find_kernel(struct serve_kgdb *s)
 static int active_cpu(void *user)
 {
 	struct serve_kgdb *s = user;
-	const struct kernel *k = find_kernel(s);
+	const struct kernel *k = s->distant ? NULL : find_kernel(s);
 	uint64_t address = k ? kernel_symbol(k, FACT_KGDB_ACTIVE) : 0;
 	int32_t cpu;
 
@@ -138,18 +153,136 @@ static int active_cpu(void *user)
 	return cpu >= 0 ? cpu : KGDB_NO_CPU;
 }
 
+/* It forgets its debugger just before it says so (gdbstub_exit()). */
+static bool has_left(void *user)
+{
+	struct serve_kgdb *s = user;
+	const struct kernel *k = s->distant ? NULL : find_kernel(s);
+	uint64_t address = k ? kernel_symbol(k, FACT_KGDB_CONNECTED) : 0;
+	int32_t connected;
+
+	return address && mem_try_read(s->params.mem, address, &connected, sizeof(connected)) && !connected;
+}
+
+/*
+ * What a debugger asks for elsewhere may be a device's: no byte more is read than it wants, and as often as it wants, over the
+ * line.
+ */
+static bool is_image(struct serve_kgdb *s, uint64_t address, size_t len)
+{
+	const struct kernel *k = find_kernel(s);
+	uint64_t text = k ? kernel_symbol(k, FACT_TEXT) : 0, end = k ? kernel_symbol(k, FACT_IMAGE_END) : 0;
+
+	return address >= text && address < end && len <= end - address;
+}
+
 static bool read_ram(void *user, uint64_t address, void *ret, size_t len)
 {
 	struct serve_kgdb *s = user;
 
+	if (s->distant)
+		return is_image(s, address, len) && mem_try_read(s->distant, address, ret, len);
 	return find_kernel(s) && mem_try_read(s->params.mem, address, ret, len);
 }
 
-static uint64_t kdb_mode(void *user)
+static uint64_t variable(void *user, enum kgdb_variable which)
 {
 	const struct kernel *k = find_kernel(user);
 
-	return k ? kernel_symbol(k, FACT_DBG_KDB_MODE) : 0;
+	return k ? kernel_symbol(k, which == KGDB_VARIABLE_ACTIVE ? FACT_KGDB_ACTIVE : FACT_DBG_KDB_MODE) : 0;
+}
+
+/* --- The same over the line --- */
+
+static struct err *fetch(void *user, uint64_t address, void *ret, size_t len)
+{
+	struct serve_kgdb *s = user;
+	uint64_t begin = now_ns();
+	struct err *e;
+
+	if (!s->target || !s->stands)
+		return err_create(ERR_CLOSED, "the kernel doesn't stand still");
+	if (s->fetched_ns > FETCH_MS * NSEC_PER_MSEC) {
+		if (!s->told_slow)
+			log_warn("what there is to be seen of the kernel takes more than %d s over the line; the rest "
+				 "is left "
+				 "out",
+				 FETCH_MS / 1000);
+		s->told_slow = true;
+		return err_create(ERR_TIMEOUT, "it takes too long over the line");
+	}
+	e = kgdb_read_line(s->target, address, ret, len);
+	s->fetched_ns += now_ns() - begin;
+	return e;
+}
+
+static void changed(void *user)
+{
+	struct serve_kgdb *s = user;
+
+	if (s->distant)
+		mem_forget(s->distant);
+	s->fetched_ns = 0;
+}
+
+struct mem *serve_kgdb_mem(struct serve_kgdb *s)
+{
+	return mem_share(s->distant);
+}
+
+void serve_kgdb_set_linux(struct serve_kgdb *s, const struct target *t)
+{
+	s->linux_target = t;
+}
+
+static struct err *registers(void *user, uint32_t cpu, struct cpu_registers *ret)
+{
+	struct serve_kgdb *s = user;
+
+	return kgdb_cpu_registers(s->target, cpu, ret);
+}
+
+bool serve_kgdb_lend(struct serve_kgdb *s, struct lender *ret)
+{
+	const struct kernel *k = s->distant ? find_kernel(s) : NULL;
+
+	if (k)
+		*ret = (struct lender){ s->distant, kernel_slide(k), registers, s };
+	return k;
+}
+
+static void keep_output(const char *text, size_t len, void *user)
+{
+	buf_append(user, text, MIN(len, (size_t)NOTES_MAX));
+}
+
+/*
+ * kdb says where symbols are, and so which kernel it is, whatever vmlinux says. It rounds down to words of that size. False: there is no
+ * kdb, or it has no such name.
+ */
+static bool ask_kdb(struct serve_kgdb *s, const char *name, uint64_t *ret)
+{
+	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
+	_cleanup_(free) char *command = xasprintf("kdb md4c1 %s", name);
+	struct err *e = target_monitor(s->target, 0, command, keep_output, &text);
+	const char *number = e ? NULL : strstr(buf_str(&text), "0x");
+
+	err_ignore(e);
+	*ret = number ? strtoull(number, NULL, 16) : 0;
+	return *ret;
+}
+
+char *serve_kgdb_other_build_id(struct serve_kgdb *s)
+{
+	uint8_t notes[NOTES_MAX];
+	uint64_t at;
+	size_t len = sizeof(notes);
+
+	if (!s->distant || !ask_kdb(s, "__start_notes", &at))
+		return NULL;
+	/* What is behind them is of no use, and need not be there. */
+	len = MIN(len, (size_t)(4096 - at % 4096));
+	return mem_try_read(s->distant, at, notes, len) ? build_id_find(notes, len) : NULL;
 }
 
 /* --- Putting it together --- */
@@ -159,6 +292,8 @@ struct serve_kgdb *serve_kgdb_create(const struct serve_kgdb_params *params)
 	struct serve_kgdb *s = xcalloc(1, sizeof(*s));
 
 	s->params = *params;
+	if (!params->mem)
+		s->distant = mem_open_distant(fetch, s);
 	return s;
 }
 
@@ -168,6 +303,7 @@ void serve_kgdb_destroy(struct serve_kgdb *s)
 		return;
 	kernel_destroy(s->kernel);
 	mem_destroy(s->params.mem);
+	mem_destroy(s->distant);
 	free(s);
 }
 
@@ -183,8 +319,10 @@ struct err *serve_kgdb_target(struct serve_kgdb *s, struct target **ret)
 			  .user = s },
 		.takes_output = s->params.cmdline && strstr(s->params.cmdline, "kgdbcon"),
 		.active_cpu = active_cpu,
+		.has_left = has_left,
 		.read_ram = read_ram,
-		.kdb_mode = kdb_mode,
+		.variable = variable,
+		.changed = changed,
 		.user = s,
 		.tap = s->params.tap,
 		.tap_user = s->params.tap_user,

@@ -75,24 +75,53 @@ static struct err *check(const struct command *c, const struct strv *args)
 	return NULL;
 }
 
+/* What the process is lent, and by which descriptors; -1: nothing. */
+struct lent {
+	const struct lender *lender;
+	int ours, theirs;
+	char *env;
+};
+
+static void lent_deinit(struct lent *l)
+{
+	closep(&l->ours);
+	closep(&l->theirs);
+	free(l->env);
+}
+DEFINE_CLEANUP_STORAGE(struct lent, lent_deinit);
+
+/* False: it asks nothing any more. */
+static bool answer(const struct lent *l)
+{
+	struct err *e = lend_answer(l->lender, l->ours);
+
+	err_ignore(e);
+	return !e;
+}
+
 /* Passes on what the process prints until it has ended, or closed its output. */
-static struct err *pass_on(int fd, target_output output, void *user)
+static struct err *pass_on(int fd, const struct lent *lent, target_output output, void *user)
 {
 	_cleanup_(free) char *piece = xreallocarray(NULL, PIECE, 1);
 	uint64_t end = now_ns() + TIMEOUT_MS * (NSEC_PER_SEC / 1000);
+	int lent_fd = lent->ours;
 	size_t total = 0;
 
 	for (;;) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
+		struct pollfd p[] = { { .fd = fd, .events = POLLIN }, { .fd = lent_fd, .events = POLLIN } };
 		uint64_t now = now_ns();
 		ssize_t n;
 
 		if (now >= end)
 			return err_create(ERR_TIMEOUT, "it takes longer than a minute, and was ended");
-		n = poll(&p, 1, (int)((end - now) / (NSEC_PER_SEC / 1000)) + 1);
+		n = poll(p, ARRAY_SIZE(p), (int)((end - now) / (NSEC_PER_SEC / 1000)) + 1);
 		if (n < 0 && errno != EINTR)
 			return err_os(errno, "wait for its output");
 		if (n <= 0)
+			continue;
+		if (p[1].revents && !answer(lent))
+			lent_fd = -1;
+		if (!p[0].revents)
 			continue;
 		n = read(fd, piece, PIECE);
 		if (n < 0 && errno != EINTR)
@@ -109,12 +138,14 @@ static struct err *pass_on(int fd, target_output output, void *user)
 	}
 }
 
-static struct err *run(const struct strv *argv, target_output output, void *user)
+static struct err *run(const struct strv *argv, const struct lender *lender, target_output output, void *user)
 {
 	_cleanup_(process_deinit) struct process p = PROCESS_INIT;
 	_cleanup_(close) int from = -1, to = -1;
+	_cleanup_(lent_deinit) struct lent lent = { .lender = lender, .ours = -1, .theirs = -1 };
 	_cleanup_(free) char *how = NULL;
 	struct process_options o = PROCESS_OPTIONS_INIT;
+	const char *env[] = { NULL, NULL };
 	int status;
 
 	TRY(process_pipe(&from, &to));
@@ -123,9 +154,18 @@ static struct err *run(const struct strv *argv, target_output output, void *user
 	o.stderr_fd = to;
 	o.new_session = true; /* nothing to read, and no terminal */
 	o.die_with_parent = true;
+	if (lender) {
+		TRY(lend_pair(&lent.ours, &lent.theirs, &lent.env));
+		env[0] = lent.env;
+		o.env = env;
+		o.keep_fds = &lent.theirs;
+		o.keep_fds_n = 1;
+	}
 	TRY(process_spawn(&o, &p));
 	close(steal_fd(&to));
-	TRY(pass_on(from, output, user));
+	if (lender)
+		close(steal_fd(&lent.theirs));
+	TRY(pass_on(from, &lent, output, user));
 	TRY(process_wait_timeout(&p, TIMEOUT_MS, &status));
 	if (WIFEXITED(status))
 		return NULL;
@@ -133,7 +173,8 @@ static struct err *run(const struct strv *argv, target_output output, void *user
 	return err_create(ERR_OS, "its process was %s; the session goes on", how);
 }
 
-static struct err *execute(const struct command *c, const char *vm, const char *line, target_output output, void *user)
+static struct err *execute(const struct command *c, const char *vm, const struct lender *lender, const char *line,
+			   target_output output, void *user)
 {
 	_cleanup_(strv_deinit) struct strv words = STRV_INIT, args = STRV_INIT, argv = STRV_INIT;
 
@@ -150,10 +191,11 @@ static struct err *execute(const struct command *c, const char *vm, const char *
 		strv_add(&argv, "--follow=no");
 	for (size_t i = 0; i < args.n; i++)
 		strv_add(&argv, args.v[i]);
-	return run(&argv, output, user);
+	return run(&argv, lender, output, user);
 }
 
-struct err *serve_monitor(const char *vm, const char *line, target_output output, void *user, bool *ret_known)
+struct err *serve_monitor(const char *vm, const struct lender *lender, const char *line, target_output output,
+			  void *user, bool *ret_known)
 {
 	_cleanup_(free) char *name = first_word(line), *rest = xstrdup(line + strspn(line, " \t") + strlen(name));
 	const struct command *c = find(name);
@@ -164,7 +206,7 @@ struct err *serve_monitor(const char *vm, const char *line, target_output output
 		return NULL;
 	}
 	if (c)
-		return err_wrap(execute(c, vm, line, output, user), "monitor %s", name);
+		return err_wrap(execute(c, vm, lender, line, output, user), "monitor %s", name);
 	*ret_known = false;
 	return NULL;
 }

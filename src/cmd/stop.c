@@ -7,14 +7,16 @@
 
 struct wait {
 	const char *name;
-	bool force;
+	bool force, is_line;
 };
 
 static void tell_waiting(unsigned int seconds, void *user)
 {
 	const struct wait *w = user;
 
-	if (seconds == 1 && w->force)
+	if (seconds == 1 && w->is_line)
+		log_info("waiting for the serial line of '%s' to be left", w->name);
+	else if (seconds == 1 && w->force)
 		log_info("waiting for QEMU of VM '%s' to end", w->name);
 	else if (seconds == 1)
 		log_info("waiting for the guest of VM '%s' to power off; after %d s the VM is ended without it",
@@ -23,7 +25,7 @@ static void tell_waiting(unsigned int seconds, void *user)
 
 static struct err *stop_one(const struct vm_record *r, bool force)
 {
-	struct wait w = { r->name, force };
+	struct wait w = { r->name, force, vm_record_is_line(r) };
 	_cleanup_(close) int sock = -1;
 	uint64_t start = now_ns();
 	bool late;
@@ -36,6 +38,10 @@ static struct err *stop_one(const struct vm_record *r, bool force)
 		return e;
 	err_ignore(e);
 	TRY(rundir_wait_gone(r));
+	if (vm_record_is_line(r)) {
+		log_info("the serial line of '%s' is left; the kernel there is not touched", r->name);
+		return NULL;
+	}
 	late = !force && now_ns() - start >= SUPERVISOR_STOP_S * NSEC_PER_SEC;
 	log_info("VM '%s' has ended%s", r->name, late ? "; its guest did not power off in time" : "");
 	return NULL;

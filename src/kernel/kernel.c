@@ -19,13 +19,11 @@
 #include "kernel/kernel_private.h"
 #include "kernel/vmcoreinfo.h"
 
-/* Documentation/arch/x86/x86_64/mm.rst of the kernel: "kernel text mapping". */
-#define IMAGE_MAP UINT64_C(0xffffffff80000000)
-#define IMAGE_MAP_SIZE (UINT64_C(1) << 30)
-/* The image lies on such borders, for it is mapped by pages of that size. */
-#define IMAGE_ALIGN (UINT64_C(2) << 20)
+enum { PAGE_BYTES = 4096, PGDIR_SHIFT_5 = 48 };
 
-enum { PAGE_BYTES = 4096, PGDIR_SHIFT_5 = 48, BUILD_ID_BYTES_MAX = 64 };
+/* Documentation/arch/x86/x86_64/mm.rst; the second one until d52888aa2753. */
+const uint64_t kernel_usual_direct_maps[] = { UINT64_C(0xffff888000000000), UINT64_C(0xffff880000000000),
+					      UINT64_C(0xff11000000000000) };
 
 const struct layout_question kernel_questions[] = {
 #define FACT(id, kind, type, name, if_symbol) { LAYOUT_##kind, type, name, if_symbol },
@@ -124,18 +122,18 @@ static uint64_t phys_of(const struct kernel *k, enum kernel_fact f)
 	return k->phys + (k->facts[f].value - k->facts[FACT_TEXT].value);
 }
 
-static bool has_build_id_at(struct kernel *k, uint64_t phys, const uint8_t *id, size_t size)
+static bool has_build_id_at(struct kernel *k, uint64_t phys, const struct kernel_id *id)
 {
-	uint8_t found[BUILD_ID_BYTES_MAX];
+	uint8_t found[sizeof(id->bytes)];
 	struct err *e;
 
 	k->phys = phys;
-	e = mem_peek_phys(k->mem, phys_of(k, FACT_BUILD_ID), found, size);
+	e = mem_peek_phys(k->mem, phys_of(k, FACT_BUILD_ID), found, id->size);
 	if (e) {
 		err_destroy(e);
 		return false;
 	}
-	return memcmp(found, id, size) == 0;
+	return memcmp(found, id->bytes, id->size) == 0;
 }
 
 static bool read_image_number(const struct kernel *k, enum kernel_fact f, uint64_t *ret)
@@ -150,6 +148,11 @@ static bool read_image_number(const struct kernel *k, enum kernel_fact f, uint64
 	return !e;
 }
 
+unsigned int kernel_levels_of(bool known, uint64_t pgdir_shift)
+{
+	return known && (uint32_t)pgdir_shift == PGDIR_SHIFT_5 ? 5 : 4;
+}
+
 /* The slide and the page tables that the image at k->phys has, if they agree with it. */
 static bool look_at_image(struct kernel *k)
 {
@@ -162,7 +165,7 @@ static bool look_at_image(struct kernel *k)
 	if (k->slide >= IMAGE_MAP_SIZE || k->slide % IMAGE_ALIGN)
 		return false;
 	k->mmu.root = phys_of(k, has(k, FACT_TOP_TABLE) ? FACT_TOP_TABLE : FACT_TOP_TABLE_OLD);
-	k->mmu.levels = read_image_number(k, FACT_PGDIR_SHIFT, &shift) && (uint32_t)shift == PGDIR_SHIFT_5 ? 5 : 4;
+	k->mmu.levels = kernel_levels_of(read_image_number(k, FACT_PGDIR_SHIFT, &shift), shift);
 	return mmu_translate(k->mem, &k->mmu, text + k->slide, &page) == MMU_OK && page.phys == k->phys;
 }
 
@@ -188,8 +191,7 @@ static enum word read_vmcoreinfo(const struct kernel *k, struct buf *ret)
 	return WORD_SAID;
 }
 
-/* The kernel's own word, as far as it has come to say it: 1 it agrees, 0 it said nothing, -1 it says something else. */
-static int check_vmcoreinfo(const struct kernel *k, const char *build_id)
+int kernel_check_vmcoreinfo(const struct kernel *k, const char *build_id)
 {
 	_cleanup_(buf_deinit) struct buf text = BUF_INIT;
 	enum word word = read_vmcoreinfo(k, &text);
@@ -207,11 +209,11 @@ static int check_vmcoreinfo(const struct kernel *k, const char *build_id)
 	return offset == k->slide ? 1 : -1;
 }
 
-static bool is_kernel(struct kernel *k, uint64_t phys, const uint8_t *id, size_t size, const char *build_id)
+static bool is_kernel(struct kernel *k, uint64_t phys, const struct kernel_id *id, const char *build_id)
 {
 	int word;
 
-	if (!has_build_id_at(k, phys, id, size))
+	if (!has_build_id_at(k, phys, id))
 		return false;
 	k->image = true;
 	if (!look_at_image(k)) {
@@ -219,7 +221,7 @@ static bool is_kernel(struct kernel *k, uint64_t phys, const uint8_t *id, size_t
 		return false;
 	}
 	mem_set_mmu(k->mem, &k->mmu);
-	word = check_vmcoreinfo(k, build_id);
+	word = kernel_check_vmcoreinfo(k, build_id);
 	if (word < 0) {
 		log_debug("VMCOREINFO doesn't agree with the kernel at 0x%llx", (unsigned long long)phys);
 		return false;
@@ -251,15 +253,14 @@ static size_t parse_build_id(const char *hex, uint8_t *ret, size_t max)
 
 struct wanted {
 	const char *build_id;
-	uint8_t id[BUILD_ID_BYTES_MAX];
-	size_t size;
+	struct kernel_id id;
 	bool (*real)(const struct kernel *k, void *user);
 	void *user;
 };
 
 static bool is_wanted(struct kernel *k, uint64_t phys, const struct wanted *w)
 {
-	return is_kernel(k, phys, w->id, w->size, w->build_id) && (!w->real || w->real(k, w->user));
+	return is_kernel(k, phys, &w->id, w->build_id) && (!w->real || w->real(k, w->user));
 }
 
 static bool search(struct kernel *k, const struct wanted *w)
@@ -290,18 +291,28 @@ static struct err *check_facts(const struct kernel *k)
 	return NULL;
 }
 
+struct err *kernel_begin(struct mem *m, const char *build_id, const struct layout_answer *facts, struct kernel **ret,
+			 struct kernel_id *ret_id)
+{
+	_cleanup_(kernel_destroy) struct kernel *k = xcalloc(1, sizeof(*k));
+
+	k->mem = m;
+	memcpy(k->facts, facts, sizeof(k->facts));
+	TRY(check_facts(k));
+	ret_id->size = parse_build_id(build_id, ret_id->bytes, sizeof(ret_id->bytes));
+	if (!ret_id->size || ret_id->size != k->facts[FACT_BUILD_ID].size)
+		return err_create(ERR_BAD_DATA, "'%s' is not the build ID of a kernel", build_id);
+	*ret = steal(&k);
+	return NULL;
+}
+
 /* *ret_found: whether it is there; *ret is the caller's anyway. */
 static struct err *look(struct mem *m, const struct layout_answer *facts, struct wanted *w, struct kernel **ret,
 			bool *ret_found)
 {
-	_cleanup_(kernel_destroy) struct kernel *k = xcalloc(1, sizeof(*k));
+	_cleanup_(kernel_destroy) struct kernel *k = NULL;
 
-	w->size = parse_build_id(w->build_id, w->id, sizeof(w->id));
-	k->mem = m;
-	memcpy(k->facts, facts, sizeof(k->facts));
-	TRY(check_facts(k));
-	if (!w->size || w->size != k->facts[FACT_BUILD_ID].size)
-		return err_create(ERR_BAD_DATA, "'%s' is not the build ID of a kernel", w->build_id);
+	TRY(kernel_begin(m, w->build_id, facts, &k, &w->id));
 	*ret_found = search(k, w);
 	if (*ret_found)
 		log_debug("kernel at 0x%" PRIx64 ", slide 0x%" PRIx64 ", %u levels%s", k->phys, k->slide, k->mmu.levels,
@@ -371,9 +382,6 @@ static bool is_direct_map(const struct kernel *k, uint64_t base)
 
 bool kernel_direct_map(const struct kernel *k, uint64_t *ret)
 {
-	/* Documentation/arch/x86/x86_64/mm.rst; the second one until d52888aa2753. */
-	static const uint64_t usual[] = { UINT64_C(0xffff888000000000), UINT64_C(0xffff880000000000),
-					  UINT64_C(0xff11000000000000) };
 	uint64_t base;
 
 	if (has(k, FACT_PAGE_OFFSET_BASE) && read_number(k, symbol(k, FACT_PAGE_OFFSET_BASE), 8, &base) &&
@@ -381,9 +389,9 @@ bool kernel_direct_map(const struct kernel *k, uint64_t *ret)
 		*ret = base;
 		return true;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(usual); i++) {
-		if (is_direct_map(k, usual[i])) {
-			*ret = usual[i];
+	for (size_t i = 0; i < ARRAY_SIZE(kernel_usual_direct_maps); i++) {
+		if (is_direct_map(k, kernel_usual_direct_maps[i])) {
+			*ret = kernel_usual_direct_maps[i];
 			return true;
 		}
 	}

@@ -52,6 +52,17 @@ struct err *kernel_look(struct mem *m, const char *build_id, const struct layout
  */
 bool kernel_is_seen_by(const struct kernel *k, const struct mmu *tables);
 
+/*
+ * Finds the kernel in distant memory (mem_open_distant()), through which nobody can search: pcs, n of them, are places in code at
+ * which its CPUs are, and those at which its image can lie then are looked at first, and then all others. Errors as
+ * kernel_open()'s, but that ERR_NOT_FOUND may also mean that it is another kernel.
+ */
+struct err *kernel_open_distant(struct mem *m, const char *build_id, const struct layout_answer *facts,
+				const uint64_t *pcs, size_t n, struct kernel **ret) err_must_check;
+/* The same where it is known how far it was moved. */
+struct err *kernel_open_at(struct mem *m, const char *build_id, const struct layout_answer *facts, uint64_t slide,
+			   struct kernel **ret) err_must_check;
+
 void kernel_destroy(struct kernel *k);
 DEFINE_CLEANUP(struct kernel *, kernel_destroy);
 

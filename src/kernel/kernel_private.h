@@ -83,5 +83,30 @@ static inline bool read_links(const struct kernel *k, uint64_t address, struct l
 /* ERR_UNSUPPORTED if one of n facts is missing. what: for what they are needed. */
 struct err *need(const struct kernel *k, const char *what, const enum kernel_fact *facts, size_t n) err_must_check;
 
+/* Documentation/arch/x86/x86_64/mm.rst of the kernel: "kernel text mapping". */
+#define IMAGE_MAP UINT64_C(0xffffffff80000000)
+#define IMAGE_MAP_SIZE (UINT64_C(1) << 30)
+/* The image lies on such borders, for it is mapped by pages of that size. */
+#define IMAGE_ALIGN (UINT64_C(2) << 20)
+
+/* A build ID as it is in memory. */
+struct kernel_id {
+	uint8_t bytes[64];
+	size_t size;
+};
+
+/*
+ * What every way to a kernel begins with: one of which only the facts are known, and the bytes of its build ID. ERR_UNSUPPORTED,
+ * ERR_BAD_DATA. The caller destroys *ret.
+ */
+struct err *kernel_begin(struct mem *m, const char *build_id, const struct layout_answer *facts, struct kernel **ret,
+			 struct kernel_id *ret_id) err_must_check;
+/* Where it says that 5 levels of page tables are used, or the other number. */
+unsigned int kernel_levels_of(bool known, uint64_t pgdir_shift);
+/* The kernel's own word, as far as it has come to say it: 1 it agrees, 0 it said nothing, -1 it says something else. */
+int kernel_check_vmcoreinfo(const struct kernel *k, const char *build_id);
+/* The direct maps that kernels have without KASLR. */
+extern const uint64_t kernel_usual_direct_maps[3];
+
 /* The error for a kernel that was not found. */
 struct err *kernel_explain_absence(const struct kernel *k, const char *build_id) err_must_check;

@@ -6,7 +6,13 @@
 #include <sys/stat.h>
 
 #include "base/util.h"
+#include "mem/distant.h"
 #include "mem/mem_private.h"
+
+/* x86-64 maps at most so much (Documentation/arch/x86/x86_64/mm.rst, with 4 levels). */
+#define DISTANT_END (UINT64_C(1) << 46)
+/* More than anybody waits for. */
+#define DISTANT_SIZE (UINT64_C(64) << 20)
 
 static struct err *check_ranges(const struct mem_range *ranges, size_t n, uint64_t size)
 {
@@ -72,14 +78,40 @@ struct err *mem_open_core(const char *path, struct mem **ret)
 	return NULL;
 }
 
+struct mem *mem_open_distant(mem_fetch fetch, void *user)
+{
+	struct mem *m = xcalloc(1, sizeof(*m));
+
+	m->fd = -1;
+	m->distant = distant_create(fetch, user);
+	return m;
+}
+
+void mem_forget(struct mem *m)
+{
+	distant_forget(m->distant);
+}
+
+void mem_set_direct_map(struct mem *m, uint64_t address)
+{
+	m->direct_map = address;
+}
+
+struct mem *mem_share(struct mem *m)
+{
+	m->owners++;
+	return m;
+}
+
 void mem_destroy(struct mem *m)
 {
-	if (!m)
+	if (!m || m->owners--)
 		return;
 	if (m->mapped)
 		munmap((void *)(uintptr_t)m->base, m->base_size);
 	closep(&m->fd);
 	core_destroy(m->core);
+	distant_destroy(m->distant);
 	free(m);
 }
 
@@ -88,17 +120,29 @@ bool mem_is_core(const struct mem *m)
 	return m->core != NULL;
 }
 
+bool mem_is_distant(const struct mem *m)
+{
+	return m->distant != NULL;
+}
+
 uint64_t mem_end(const struct mem *m)
 {
-	const struct mem_range *last = &m->ranges[m->ranges_n - 1];
+	const struct mem_range *last;
 
-	return m->core ? core_end(m->core) : last->start + last->size;
+	if (m->distant)
+		return DISTANT_END;
+	if (m->core)
+		return core_end(m->core);
+	last = &m->ranges[m->ranges_n - 1];
+	return last->start + last->size;
 }
 
 uint64_t mem_size(const struct mem *m)
 {
 	uint64_t size = 0;
 
+	if (m->distant)
+		return DISTANT_SIZE;
 	if (m->core)
 		return core_end(m->core);
 	for (size_t i = 0; i < m->ranges_n; i++)
@@ -146,11 +190,18 @@ static void copy(void *to, const uint8_t *from, size_t len)
 	}
 }
 
+static bool copy_direct(struct mem *m, uint64_t address, void *ret, size_t len)
+{
+	return m->direct_map && address < DISTANT_END && distant_read(m->distant, m->direct_map + address, ret, len);
+}
+
 /* Physical memory that may go over the border of two ranges. */
 static bool copy_phys(struct mem *m, uint64_t address, void *ret, size_t len)
 {
 	uint8_t *to = ret;
 
+	if (m->distant)
+		return copy_direct(m, address, ret, len);
 	if (m->core)
 		return core_read(m->core, address, ret, len);
 	while (len) {
@@ -175,6 +226,8 @@ bool mem_load_u64(struct mem *m, uint64_t address, uint64_t *ret)
 	const struct mem_range *r;
 	uint64_t left;
 
+	if (m->distant)
+		return copy_direct(m, address, ret, sizeof(*ret));
 	if (m->core)
 		return core_read(m->core, address, ret, sizeof(*ret));
 	r = find_range(m, address, &left);
@@ -237,12 +290,21 @@ static enum mmu_fault read_pages(struct mem *m, uint64_t address, void *ret, siz
 	return MMU_OK;
 }
 
+static struct err *not_fetched(uint64_t address, size_t len)
+{
+	return err_create(ERR_FAULT, "the kernel gives nothing of its memory at 0x%llx to 0x%llx",
+			  (unsigned long long)address, (unsigned long long)(address + (len ? len - 1 : 0)));
+}
+
 struct err *mem_read(struct mem *m, uint64_t address, void *ret, size_t len)
 {
 	struct mmu_page page = { 0 };
 	uint64_t at = address;
-	enum mmu_fault fault = read_pages(m, address, ret, len, &at, &page);
+	enum mmu_fault fault;
 
+	if (m->distant)
+		return distant_read(m->distant, address, ret, len) ? NULL : not_fetched(address, len);
+	fault = read_pages(m, address, ret, len, &at, &page);
 	return fault == MMU_OK ? NULL : mmu_error(fault, at, &page);
 }
 
@@ -251,6 +313,8 @@ bool mem_try_read(struct mem *m, uint64_t address, void *ret, size_t len)
 	struct mmu_page page;
 	uint64_t at;
 
+	if (m->distant)
+		return distant_read(m->distant, address, ret, len);
 	return read_pages(m, address, ret, len, &at, &page) == MMU_OK;
 }
 
@@ -284,7 +348,7 @@ static void window_open(struct mem *m, uint64_t at, struct window *ret)
 	uint64_t left, before;
 
 	*ret = (struct window){ .base = at };
-	if (m->core || mmu_translate(m, &m->mmu, at, &page) != MMU_OK)
+	if (m->core || m->distant || mmu_translate(m, &m->mmu, at, &page) != MMU_OK)
 		return;
 	r = find_range(m, page.phys, &left);
 	if (!r)
@@ -297,11 +361,28 @@ static void window_open(struct mem *m, uint64_t at, struct window *ret)
 	};
 }
 
+static uint32_t gather_distant(struct mem *m, uint64_t address, const struct mem_piece *pieces, size_t n, void *ret)
+{
+	uint32_t done = 0;
+
+	for (size_t i = 0; i < n; i++)
+		distant_want(m->distant, address + pieces[i].offset, pieces[i].size);
+	distant_bring(m->distant);
+	for (size_t i = 0; i < n; i++) {
+		if (pieces[i].size &&
+		    distant_take(m->distant, address + pieces[i].offset, (uint8_t *)ret + pieces[i].to, pieces[i].size))
+			done |= UINT32_C(1) << i;
+	}
+	return done;
+}
+
 uint32_t mem_gather(struct mem *m, uint64_t address, const struct mem_piece *pieces, size_t n, void *ret)
 {
 	struct window w = { 0 };
 	uint32_t done = 0;
 
+	if (m->distant)
+		return gather_distant(m, address, pieces, n, ret);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t at = address + pieces[i].offset;
 		uint8_t *to = (uint8_t *)ret + pieces[i].to;

@@ -1,6 +1,6 @@
 /*
  * Guest memory, to be read: physical, or virtual by the kernel's page tables. It is the RAM of a running VM, mapped from
- * the descriptor that its supervisor hands out, or a core file.
+ * the descriptor that its supervisor hands out, a core file, or what the kernel itself hands out of its memory.
  *
  * A running guest writes while it is read. So what is read is copied, and no pointer into guest memory leaves this
  * module. A naturally aligned value of 1, 2, 4 or 8 bytes is copied in one access; what is longer may be torn. Reads
@@ -44,14 +44,31 @@ struct err *mem_open_buffer(const void *data, size_t size, const struct mem_rang
  */
 struct err *mem_open_core(const char *path, struct mem **ret) err_must_check;
 
+/*
+ * The kernel's virtual memory, where that is all there is and each look takes its time, as over a serial line. fetch: copies from
+ * there, within one page; ERR_FAULT: there is nothing. After any other error nothing is fetched any more until mem_forget(). What
+ * was fetched is kept until then: it must be called whenever the memory may have changed.
+ *
+ * Physical memory can be read once mem_set_direct_map() was called.
+ */
+typedef struct err *(*mem_fetch)(void *user, uint64_t address, void *ret, size_t len);
+struct mem *mem_open_distant(mem_fetch fetch, void *user);
+void mem_forget(struct mem *m);
+/* Where physical memory is mapped, from 0 on. */
+void mem_set_direct_map(struct mem *m, uint64_t address);
+
+/* Another owner, who calls mem_destroy() as well. Returns m. */
+struct mem *mem_share(struct mem *m);
 void mem_destroy(struct mem *m);
 DEFINE_CLEANUP(struct mem *, mem_destroy);
 
 /* True if it can't change: a core. */
 bool mem_is_core(const struct mem *m);
-/* The first physical address above all memory. */
+/* True if it was opened by mem_open_distant(): nothing is to be searched for there. */
+bool mem_is_distant(const struct mem *m);
+/* The first physical address above all memory. Of distant memory that is not known: there could be so much. */
 uint64_t mem_end(const struct mem *m);
-/* How much there is, in bytes: a bound for what can be in it. */
+/* How much there is, in bytes: a bound for what can be in it; of distant memory, for what is looked at. */
 uint64_t mem_size(const struct mem *m);
 /* The VMCOREINFO that a core file brings along as a note; NULL if there is none. Belongs to m. */
 const char *mem_core_vmcoreinfo(struct mem *m);

@@ -1,11 +1,12 @@
 /*
- * What the files of mem/ share: the two kinds of memory behind struct mem. Nobody else includes this.
+ * What the files of mem/ share: the kinds of memory behind struct mem. Nobody else includes this.
  */
 #pragma once
 
 #include "mem/mem.h"
 
 struct core;
+struct distant;
 
 struct mem {
 	/* RAM or a buffer: the ranges, sorted by address, and their bytes. NULL for a core. */
@@ -16,7 +17,10 @@ struct mem {
 	struct mem_range ranges[MEM_RANGES_MAX];
 	size_t ranges_n;
 	struct core *core;
+	struct distant *distant;
+	uint64_t direct_map; /* of distant memory; 0: not known */
 	struct mmu mmu;
+	unsigned int owners; /* besides the first one */
 };
 
 /* Opens what mem_open_core() needs; the rest of struct mem is the caller's business. */

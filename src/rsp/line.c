@@ -116,16 +116,21 @@ static bool sum_is_right(const struct rsp_line *l)
 	return (sum & 0xff) == (unsigned int)(rsp_hex_digit(digits[0]) * 16 + rsp_hex_digit(digits[1]));
 }
 
-/* A kernel that runs says it only when it has stopped, and its end only to whom it has no other way to tell. */
+static bool leaves(const struct rsp_line *l)
+{
+	return l->held.data[1] == 'W' || l->held.data[1] == 'X';
+}
+
+/* A kernel that runs says it only when it has stopped, or ends. It may have begun while the kernel was believed to stand. */
 static bool is_stop(const struct rsp_line *l)
 {
-	char kind = l->held.data[1];
-
 	if (l->hash < 4)
 		return false;
-	if (kind == 'O' || !l->is_stopped)
-		return true;
-	return kind != 'W' && kind != 'X' && l->is_stopped(l->user);
+	for (size_t i = 1; i < l->hash; i++) {
+		if (!fits_stop(l, i, l->held.data[i]))
+			return false;
+	}
+	return l->held.data[1] == 'O' || !l->is_stopped || l->is_stopped(l->user, leaves(l));
 }
 
 static bool is_output(const struct rsp_line *l)
@@ -147,7 +152,7 @@ static bool is_packet(struct rsp_line *l)
 		if (!is_stop(l))
 			return false;
 		if (!is_output(l))
-			l->state = RSP_LINE_STANDS;
+			l->state = leaves(l) ? RSP_LINE_ALONE : RSP_LINE_STANDS;
 	} else if (l->reply_due) {
 		l->reply_due = is_output(l);
 	} else if (!is_same(&l->held, &l->last)) {

@@ -30,9 +30,10 @@ enum rsp_line_state {
 struct rsp_line {
 	enum rsp_line_state state;
 	/*
-	 * Whether the kernel has really stopped, for who can know: asked when a stop reply has come. NULL: it is believed.
+	 * Whether the kernel has really stopped, or with `leaves` has taken its leave of the debugger, for who can know: asked when a
+	 * reply has come that says so. NULL: it is believed.
 	 */
-	bool (*is_stopped)(void *user);
+	bool (*is_stopped)(void *user, bool leaves);
 	void *user;
 	bool takes_output; /* what a kernel that runs writes to its console comes in packets, too (kgdbcon) */
 

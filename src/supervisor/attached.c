@@ -229,6 +229,7 @@ static void client_gone(void *user)
 {
 	struct attached *a = user;
 
+	line_catch_up(a->line);
 	if (line_stood(a->line))
 		console_note(a->console,
 			     "the debugger is gone and left the kernel stopped; attach again (ktb gdb%s), or type go "

@@ -213,6 +213,15 @@ static struct err *on_messages(struct stream *s, const char *bytes, size_t len, 
 	return NULL;
 }
 
+void line_catch_up(struct line *l)
+{
+	char bytes[4096];
+	ssize_t n;
+
+	while (l->server && (n = recv(stream_fd(l->server), bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		err_ignore(on_messages(l->server, bytes, (size_t)n, l));
+}
+
 static struct err *on_server_closed(struct stream *s, void *user)
 {
 	(void)s;

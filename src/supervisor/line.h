@@ -80,6 +80,8 @@ void line_hang_up(struct line *l);
 bool line_is_shared(const struct line *l);
 /* Whether the kernel stood still by what a server process said last, be it there or not. */
 bool line_stood(const struct line *l);
+/* Heeds what the server process has said that is still on its way: for who hears first that it has ended. */
+void line_catch_up(struct line *l);
 
 /* The guest has written this. */
 void line_feed(struct line *l, const char *bytes, size_t len);

@@ -26,12 +26,12 @@
 /* What is known of a running VM. Strings are NULL where they are not known; paths are absolute. */
 struct vm_record {
 	char *name;
-	char *dir;       /* the run directory */
-	pid_t pid;       /* of the supervisor */
-	uint16_t port;   /* of the debug port on 127.0.0.1; 0: none */
-	char *accel;     /* "tcg" or "kvm" */
-	uint64_t memory; /* bytes */
-	uint32_t cpus;
+	char *dir;        /* the run directory */
+	pid_t pid;        /* of the supervisor */
+	uint16_t port;    /* of the debug port on 127.0.0.1; 0: none */
+	char *accel;      /* "tcg" or "kvm"; "none" of a line */
+	uint64_t memory;  /* bytes */
+	uint32_t cpus;    /* 0: a line, see below */
 	uint64_t started; /* seconds since 1970 */
 	bool kaslr;
 	bool kgdb;     /* the debug port leads to the kernel's own stub */
@@ -46,6 +46,12 @@ struct vm_record {
 	char *modules;     /* the folder lib/modules/RELEASE of a kernel that was built elsewhere */
 	char *forward;     /* ports of 127.0.0.1 that lead to the guest: "tcp:2222:22 udp:5353:53" */
 };
+
+/* Whether it is no VM, but a serial line to a kernel that somebody else started (ktb attach). */
+static inline bool vm_record_is_line(const struct vm_record *r)
+{
+	return !r->cpus;
+}
 
 void vm_record_destroy(struct vm_record *r);
 DEFINE_CLEANUP(struct vm_record *, vm_record_destroy);

@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include "base/registers.h"
 #include "rsp/connection.h"
 #include "target/target.h"
 
@@ -29,6 +30,12 @@ struct kgdb_line {
 
 enum { KGDB_NO_CPU = -1, KGDB_CPU_UNKNOWN = -2 };
 
+/* Variables of the kernel's, of 4 bytes each. */
+enum kgdb_variable {
+	KGDB_VARIABLE_ACTIVE,   /* kgdb_active: the CPU that is in its debugger */
+	KGDB_VARIABLE_KDB_MODE, /* dbg_kdb_mode: whether that is kdb */
+};
+
 struct kgdb_params {
 	struct kgdb_line line;
 	bool takes_output; /* what the kernel writes to its console comes in packets, too (kgdbcon) */
@@ -37,10 +44,14 @@ struct kgdb_params {
 	 * KGDB_CPU_UNKNOWN: that can't be seen (yet).
 	 */
 	int (*active_cpu)(void *user);
+	/* Whether the kernel, since it was let go on, has left its debugger: it reboots. */
+	bool (*has_left)(void *user);
 	/* Virtual memory of the kernel's, within one page. False: it can't be read there. */
 	bool (*read_ram)(void *user, uint64_t address, void *ret, size_t len);
-	/* Where the kernel's variable dbg_kdb_mode is; 0: not known. */
-	uint64_t (*kdb_mode)(void *user);
+	/* Where that is; 0: not known. */
+	uint64_t (*variable)(void *user, enum kgdb_variable which);
+	/* Memory may be another one than it was: it was written, or the kernel went on, or has stopped. */
+	void (*changed)(void *user);
 	void *user;
 	rsp_tap tap; /* sees packets of the line; may be NULL */
 	void *tap_user;
@@ -53,5 +64,7 @@ struct kgdb_params {
  */
 struct err *kgdb_target_create(const struct kgdb_params *params, struct target **ret) err_must_check;
 
+/* A CPU's registers, by the number that the kernel has for it. ERR_NOT_FOUND: it has no such CPU. */
+struct err *kgdb_cpu_registers(struct target *t, uint32_t cpu, struct cpu_registers *ret) err_must_check;
 /* Virtual memory of the kernel's as it is read over the line, whatever is seen of it elsewhere. ERR_FAULT. */
 struct err *kgdb_read_line(struct target *t, uint64_t address, void *ret, size_t len) err_must_check;

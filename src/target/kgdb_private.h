@@ -1,5 +1,5 @@
 /*
- * What the files of the KGDB target share: kgdb.c has the session with the kernel's stub, registers and memory, kgdb_run.c
+ * What the files of the KGDB target share: kgdb.c has registers and memory, kgdb_begin.c how the kernel is come by, kgdb_run.c
  * breakpoints and running, kgdb_wire.c the line, kgdb_registers.c the registers of x86-64.
  */
 #pragma once
@@ -94,7 +94,6 @@ void kgdb_wire_wait(struct kgdb_target *k, int timeout_ms);
 struct err *kgdb_ask(struct kgdb_target *k, enum err_code code, struct buf *ret, const char *format, ...) err_must_check
 	__attribute__((format(printf, 4, 5)));
 struct err *kgdb_registers(struct kgdb_target *k, uint32_t thread, const struct buf **ret) err_must_check;
-void kgdb_forget_registers(struct kgdb_target *k);
 struct err *kgdb_program_counter(struct target *t, uint32_t thread, uint64_t *ret) err_must_check;
 struct err *kgdb_write_register(struct target *t, uint32_t thread, unsigned int number, const void *bytes, size_t len)
 	err_must_check;
@@ -102,9 +101,18 @@ struct err *kgdb_read_memory(struct target *t, uint32_t thread, uint64_t address
 			     size_t *ret_len) err_must_check;
 /* Which CPU has stopped. */
 struct err *kgdb_find_stopped(struct kgdb_target *k) err_must_check;
-/* Has the kernel come to its stub. */
-struct err *kgdb_break_in(struct kgdb_target *k) err_must_check;
 int kgdb_active_cpu(const struct kgdb_target *k);
+/* Where it is; 0: not known. */
+uint64_t kgdb_variable(const struct kgdb_target *k, enum kgdb_variable which);
+/* What was known of registers and memory is old. */
+void kgdb_changed(struct kgdb_target *k);
+
+/* --- kgdb_begin.c --- */
+
+/* Has the kernel stand in its stub, by all means, and answer. */
+struct err *kgdb_begin(struct kgdb_target *k) err_must_check;
+/* Has one that runs come to its stub. */
+struct err *kgdb_break_in(struct kgdb_target *k) err_must_check;
 
 /* --- kgdb_run.c: see target/target.h --- */
 
@@ -121,5 +129,7 @@ struct err *kgdb_leave(struct target *t) err_must_check;
 
 enum { KGDB_PC = 16, KGDB_SP = 7, KGDB_WRITABLE = 22, KGDB_SENT_BYTES = 156 };
 
+/* Out of the KGDB_SENT_BYTES that the kernel sends. */
+void kgdb_take_registers(const void *bytes, struct cpu_registers *ret);
 /* The description of the registers. GDB wants those of the FPU and SSE, too, which the kernel doesn't send. */
 void kgdb_describe(struct buf *ret);

@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "base/util.h"
 #include "target/kgdb_private.h"
 
@@ -46,4 +48,26 @@ void kgdb_describe(struct buf *ret)
 		      "<vector id=\"v16i8\" type=\"int8\" count=\"16\"/>");
 	put_numbered(ret, "xmm", 16, 128, "v16i8");
 	buf_puts(ret, "<reg name=\"mxcsr\" bitsize=\"32\" type=\"int\" group=\"vector\"/></feature></target>");
+}
+
+void kgdb_take_registers(const void *bytes, struct cpu_registers *ret)
+{
+	static const enum register_number sent[] = {
+		REGISTER_RAX, REGISTER_RBX, REGISTER_RCX, REGISTER_RDX, REGISTER_RSI, REGISTER_RDI,
+		REGISTER_RBP, REGISTER_RSP, REGISTER_R8,  REGISTER_R9,  REGISTER_R10, REGISTER_R11,
+		REGISTER_R12, REGISTER_R13, REGISTER_R14, REGISTER_R15, REGISTER_RIP,
+	};
+	enum { CS_AT = ARRAY_SIZE(sent) * 8 + 4 };
+	uint32_t cs;
+
+	_Static_assert(CS_AT + sizeof(cs) <= KGDB_SENT_BYTES, "cs is sent");
+	*ret = (struct cpu_registers){ .cs = 0 };
+	for (size_t i = 0; i < ARRAY_SIZE(sent); i++) {
+		uint64_t value;
+
+		memcpy(&value, (const uint8_t *)bytes + i * sizeof(value), sizeof(value));
+		register_set(&ret->r, sent[i], value);
+	}
+	memcpy(&cs, (const uint8_t *)bytes + CS_AT, sizeof(cs));
+	ret->cs = cs;
 }

@@ -174,7 +174,7 @@ static struct err *send_resume(struct kgdb_target *k, const struct target_resume
 	k->how = *how;
 	k->interrupted = false;
 	remember_watched(k);
-	kgdb_forget_registers(k);
+	kgdb_changed(k);
 	TRY(rsp_client_send(k->stub, request, strlen(request)));
 	if (!how->step)
 		k->params.line.stands(k->params.line.user, false);
@@ -264,6 +264,7 @@ static struct err *understand(const struct buf *reply, struct target_event *ret)
 	if (kind == 'W' || kind == 'X') {
 		ret->kind = TARGET_EVENT_EXITED;
 		ret->status = number;
+		ret->message = xstrdup("the kernel reboots, or powers off; attach again when it is up");
 		return NULL;
 	}
 	ret->kind = TARGET_EVENT_STOP;
@@ -382,10 +383,11 @@ static struct err *take_stop(struct kgdb_target *k, struct target_event *e)
 	bool interrupted = k->interrupted;
 
 	k->state = KGDB_STANDS;
-	kgdb_forget_registers(k);
+	if (e->kind == TARGET_EVENT_STOP)
+		k->params.line.stands(k->params.line.user, true);
+	kgdb_changed(k);
 	if (e->kind != TARGET_EVENT_STOP)
 		return NULL;
-	k->params.line.stands(k->params.line.user, true);
 	TRY(find_thread(k, e));
 	TRY(find_reason(k, e));
 	k->interrupted = false;
@@ -427,6 +429,7 @@ struct err *kgdb_next_event(struct target *t, struct target_event *ret)
 			TRY(take_stop(k, &e));
 		if (stopped && e.kind != TARGET_EVENT_NONE)
 			break;
+		target_event_deinit(&e);
 		e = (struct target_event)TARGET_EVENT_INIT;
 	}
 	*ret = e;
@@ -444,7 +447,7 @@ static struct err *set_kdb_mode(struct kgdb_target *k, bool *ret)
 {
 	static const char on[] = "01000000";
 	_cleanup_(buf_deinit) struct buf reply = BUF_INIT;
-	uint64_t address = k->params.kdb_mode ? k->params.kdb_mode(k->params.user) : 0;
+	uint64_t address = kgdb_variable(k, KGDB_VARIABLE_KDB_MODE);
 	struct err *e;
 
 	*ret = false;

@@ -135,9 +135,14 @@ static ssize_t write_packets(void *user, const void *bytes, size_t len)
 	return n;
 }
 
-static bool has_stopped(void *user)
+/* That it has left can't be asked, as a stop can: where it isn't seen, it is text. */
+static bool has_stopped(void *user, bool leaves)
 {
-	return kgdb_active_cpu(user) != KGDB_NO_CPU;
+	const struct kgdb_target *k = user;
+
+	if (leaves)
+		return k->params.has_left && k->params.has_left(k->params.user);
+	return kgdb_active_cpu(k) != KGDB_NO_CPU;
 }
 
 void kgdb_wire_init(struct kgdb_target *k)

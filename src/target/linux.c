@@ -11,6 +11,8 @@
 #include "target/linux_oops.h"
 #include "target/linux_tasks.h"
 
+enum { PLACES_MAX = 4 /* CPUs that are asked where they are */ };
+
 static void destroy(struct target *t)
 {
 	struct linux_target *l = linux_target(t);
@@ -22,6 +24,7 @@ static void destroy(struct target *t)
 	free(l->build_id);
 	free(l->vmlinux);
 	free(l->told);
+	free(l->note);
 	breaks_deinit(&l->client);
 	target_event_deinit(&l->next);
 	target_event_deinit(&l->held);
@@ -95,11 +98,69 @@ static bool is_real(const struct kernel *k, void *user)
 	return (!l->was_reset && !kernel_slide(k)) || is_seen(l, k);
 }
 
+/* Places in code at which CPUs are, the one that stopped first; returns how many. */
+static size_t places_of_cpus(struct linux_target *l, uint64_t *ret, size_t max)
+{
+	_cleanup_(target_threads_deinit) struct target_threads threads = TARGET_THREADS_INIT;
+	uint32_t stopped = target_stopped_thread(l->target.beneath);
+	size_t n = 0;
+
+	err_ignore(target_threads(l->target.beneath, &threads));
+	for (size_t i = 0; i <= threads.n && n < max; i++) {
+		uint32_t thread = i ? threads.v[i - 1].id : stopped;
+		struct err *e;
+
+		if (!thread || (i && thread == stopped))
+			continue;
+		e = target_program_counter(l->target.beneath, thread, &ret[n]);
+		n += !e;
+		err_ignore(e);
+	}
+	return n;
+}
+
+/* Another kernel than vmlinux is of. The client is told as well. */
+static struct err *is_another(struct linux_target *l)
+{
+	_cleanup_(free) char *id = l->params.other_build_id ? l->params.other_build_id(l->params.user) : NULL;
+	struct err *e;
+
+	if (id && streq(id, l->build_id))
+		return err_create(ERR_BAD_DATA,
+				  "the kernel says that it is the one that vmlinux is of (build ID %s), "
+				  "but its image isn't where a kernel's can be",
+				  id);
+	e = err_create(
+		ERR_BAD_DATA,
+		"vmlinux doesn't match: its build ID is %s, and no kernel with that is there%s%s; name the right "
+		"one by --vmlinux",
+		l->build_id, id ? ", but one with the build ID " : "", id ? id : "");
+	free(l->note);
+	l->note = xstrdup(err_message(e));
+	return e;
+}
+
+/* Once: it takes hundreds of questions to be sure that it isn't there, and the kernel that there is stays. */
+static struct err *find_distant(struct linux_target *l, struct kernel **ret)
+{
+	uint64_t places[PLACES_MAX];
+	size_t n = places_of_cpus(l, places, PLACES_MAX);
+	struct err *e = kernel_open_distant(l->params.mem, l->build_id, l->facts, places, n, ret);
+
+	if (!e || err_code(e) != ERR_NOT_FOUND)
+		return e;
+	err_destroy(e);
+	l->gone_without = true;
+	return is_another(l);
+}
+
 /* *ret is NULL if it isn't there. Why not is looked into once: that takes a walk through all memory. */
 static struct err *find(struct linux_target *l, struct kernel **ret)
 {
 	_cleanup_(kernel_destroy) struct kernel *unreal = NULL;
 
+	if (mem_is_distant(l->params.mem))
+		return find_distant(l, ret);
 	TRY(kernel_look(l->params.mem, l->build_id, l->facts, is_real, l, ret));
 	return *ret || l->told ? NULL : kernel_open(l->params.mem, l->build_id, l->facts, &unreal);
 }
@@ -109,7 +170,7 @@ struct kernel *linux_kernel(struct linux_target *l)
 	_cleanup_(kernel_destroy) struct kernel *k = NULL;
 	struct err *e;
 
-	if (l->kernel || l->resetting || !ask_facts(l))
+	if (l->kernel || l->resetting || l->gone_without || !ask_facts(l))
 		return l->kernel;
 	e = find(l, &k);
 	/* With what vmlinux lacks it won't be found later, either. */
@@ -229,6 +290,11 @@ static const struct target_ops linux_ops = {
 	.offsets = offsets,
 	.reset_done = reset_done,
 };
+
+const struct kernel *linux_target_kernel(const struct target *t)
+{
+	return ((const struct linux_target *)t)->kernel;
+}
 
 struct target *linux_target_create(const struct linux_params *params, struct target *beneath)
 {

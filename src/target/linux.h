@@ -11,7 +11,7 @@
 #include "target/target.h"
 
 struct linux_params {
-	struct mem *mem;      /* the guest's RAM; handed over */
+	struct mem *mem;      /* the guest's RAM, or distant memory; handed over */
 	const char *build_id; /* hexadecimal; strings are copied */
 	const char *vmlinux;  /* NULL: not known */
 	const char *
@@ -34,6 +34,11 @@ struct linux_params {
 	 */
 	struct err *(*place_module)(void *user, const char *path, const uint64_t *addresses, size_t n, char **ret,
 				    uint64_t *ret_base);
+	/*
+	 * The build ID of the kernel that there is, if it says so itself: the caller frees it. NULL: it doesn't. For a message; asked
+	 * where memory is distant and is not this kernel's. May be NULL.
+	 */
+	char *(*other_build_id)(void *user);
 	/* The commands of `monitor` that look at the kernel. *ret_known is false if there is none of that name. */
 	struct err *(*monitor)(void *user, const char *line, target_output output, void *output_user, bool *ret_known);
 	void *user;
@@ -41,6 +46,9 @@ struct linux_params {
 
 /* Puts it on top of beneath, which it owns from then on. */
 struct target *linux_target_create(const struct linux_params *params, struct target *beneath);
+
+/* The kernel, as far as it was found; NULL: it wasn't (yet). As long as the machine stands still. */
+const struct kernel *linux_target_kernel(const struct target *t);
 
 /*
  * Whether that is one of "all", "off", a PID, or a part of a task's name: ERR_USAGE if it isn't. For an option that is to be

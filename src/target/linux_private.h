@@ -19,8 +19,10 @@ struct linux_target {
 	char *build_id, *vmlinux;
 	struct layout_answer facts[KERNEL_FACTS_N];
 	bool has_facts, no_facts; /* asked for; asked for in vain */
+	bool gone_without;        /* distant memory is another kernel's */
 	struct kernel *kernel;    /* NULL: not found (yet) */
 	char *told;               /* the last message that was given, so that it is given once */
+	char *note;               /* for the client, with the next stop; NULL: none */
 	bool was_reset;           /* memory may show what was there before, */
 	bool resetting;           /* and so do the CPUs, until the machine goes on */
 	uint64_t slide;           /* as the client knows it */

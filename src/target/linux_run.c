@@ -282,6 +282,7 @@ static void add_news(struct linux_target *l, struct target_event *e)
 	struct target_event first = make_event(e->thread, TARGET_REASON_LIBRARIES, GDB_SIGTRAP);
 
 	add_message(e, slide_news(l));
+	add_message(e, steal(&l->note));
 	/* A step is not to end in another event, after which GDB would take one more. */
 	if (!l->how.step && linux_modules_news(l, &first)) {
 		hold(l, e);
@@ -331,7 +332,8 @@ static struct err *see_stop(struct linux_target *l, struct target_event *e)
 
 static bool is_looking(const struct linux_target *l)
 {
-	return l->runs && !l->kernel && !l->no_facts && !l->interrupts && !l->how.step;
+	return l->runs && !l->kernel && !l->no_facts && !l->interrupts && !l->how.step &&
+	       !mem_is_distant(l->params.mem);
 }
 
 int linux_timeout_ms(struct target *t)

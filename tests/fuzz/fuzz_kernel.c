@@ -13,7 +13,10 @@
 #include "kernel/task.h"
 #include "tests/unit/fake_kernel.h"
 
-enum { PIECES_MAX = 64 };
+enum {
+	PIECES_MAX = 64,
+	ASKED_MAX = 100000, /* then nobody answers any more, as with a line that takes too long */
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -122,6 +125,32 @@ static void read_log(const struct kernel *k, uint64_t from, bool closed)
 	err_ignore(e);
 }
 
+static void read_all(const struct fake_kernel *f, const struct kernel *k)
+{
+	read_tasks(k, false);
+	read_tasks(k, true);
+	read_modules(k);
+	identify(f, k);
+	read_log(k, 0, false);
+	read_log(k, 30, true);
+}
+
+/* The same as it comes over a line; the walks' bounds must do without knowing how much memory there is. */
+static void read_distant(const struct fake_kernel *f)
+{
+	const uint64_t pc = FAKE_TEXT + f->slide + 0x50;
+	struct fake_line line;
+	_cleanup_(mem_destroy) struct mem *m = fake_distant_mem(f, &line);
+	_cleanup_(kernel_destroy) struct kernel *k = NULL;
+	struct err *e = kernel_open_distant(m, FAKE_BUILD_ID, f->facts, &pc, 1, &k);
+
+	line.asked_max = ASKED_MAX;
+	if (!e)
+		read_all(f, k);
+	err_ignore(e);
+	mem_destroy(line.beneath);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct fake_kernel *whole;
@@ -137,14 +166,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fake_damage(f, data + i * FAKE_DAMAGE);
 	m = fake_mem(f);
 	e = kernel_open(m, FAKE_BUILD_ID, f->facts, &k);
-	if (!e) {
-		read_tasks(k, false);
-		read_tasks(k, true);
-		read_modules(k);
-		identify(f, k);
-		read_log(k, 0, false);
-		read_log(k, 30, true);
-	}
+	if (!e)
+		read_all(f, k);
 	err_ignore(e);
+	read_distant(f);
 	return 0;
 }

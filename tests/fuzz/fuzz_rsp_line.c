@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { STOPPED = 1, KNOWS = 2, OUTPUT = 4 };
+enum { STOPPED = 1, KNOWS = 2, OUTPUT = 4, LEFT = 8 };
 enum { RECEIVED, SENT, STATE, GIVEN_UP, KINDS_N };
 
 struct side {
@@ -33,9 +33,9 @@ static void put(bool is_packet, const char *bytes, size_t len, void *user)
 		buf_putc(&s->kinds, is_packet ? 'p' : 't');
 }
 
-static bool stopped(void *user)
+static bool stopped(void *user, bool leaves)
 {
-	return *(const uint8_t *)user & STOPPED;
+	return *(const uint8_t *)user & (leaves ? LEFT : STOPPED);
 }
 
 static void step(struct side *s, uint8_t kind, const char *bytes, size_t len, bool apart)

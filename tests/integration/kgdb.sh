@@ -51,24 +51,7 @@ kgdb()
 	status=$?
 }
 
-# kgdb_background COMMANDS...: one that goes on until it is killed; $gdb is its process.
-kgdb_background()
-{
-	rm -f "$tmp/fifo"
-	mkfifo "$tmp/fifo"
-	"$KTB" gdb --quiet --kgdb --name "$vm" -- "$@" <"$tmp/fifo" >"$tmp/gdb.out" 2>&1 &
-	gdb=$!
-	exec 9>"$tmp/fifo"
-}
-
-says() { grep -qE "$1" "$tmp/gdb.out"; }
-
-end_gdb()
-{
-	kill -9 "$gdb" 2>/dev/null
-	wait "$gdb" 2>/dev/null
-	exec 9>&-
-}
+kgdb_background() { gdb_start "$KTB" gdb --quiet --kgdb --name "$vm" -- "$@"; }
 
 in_guest() { timeout 60 "$KTB" exec --name "$vm" -- "$@"; }
 
@@ -135,7 +118,7 @@ on_kernel()
 
 	# The console while a debugger is there.
 	kgdb_background -ex continue
-	expect "$version: a debugger lets it run" wait_for 60 says Continuing
+	expect "$version: a debugger lets it run" wait_for 60 gdb_says Continuing
 	expect "$version: the guest goes on" wait_for 60 answers
 	# What the kernel has to say would come in between.
 	run in_guest sh -c 'echo 1 >/proc/sys/kernel/printk; stty -opost </dev/ttyS0; echo >/dev/ttyS0; echo "begin of text" >/dev/ttyS0; cat /root/text >/dev/ttyS0; echo >/dev/ttyS0; echo "end of text" >/dev/ttyS0'
@@ -147,7 +130,7 @@ on_kernel()
 
 	# What is typed while it stands is there when it goes on.
 	kill -INT "$gdb"
-	expect "$version: Ctrl-C stops it" wait_for 30 says 'received signal SIGINT'
+	expect "$version: Ctrl-C stops it" wait_for 30 gdb_says 'received signal SIGINT'
 	say "$vm" 'echo ty""ped'
 	echo 'continue' >&9
 	await_log "$vm" "$version: what was typed meanwhile arrives" '^typed'
@@ -156,13 +139,13 @@ on_kernel()
 	# Whoever vanishes.
 	run "$KTB" gdb --quiet --kgdb --name "$vm" -- -batch
 	expect "$version: a second debugger is refused" matches "$stdout$stderr" 'another debugger is attached|one at a time'
-	end_gdb
+	gdb_end
 	expect "$version: a killed debugger leaves a guest that runs" wait_for 30 answers
 	kgdb_background -ex 'break __x64_sys_getppid' -ex continue
-	expect "$version: another one plants a breakpoint" wait_for 60 says Continuing
+	expect "$version: another one plants a breakpoint" wait_for 60 gdb_says Continuing
 	kill -9 "$(server_pid)"
 	expect "$version: its server killed, none is left" wait_for 60 in_guest /root/calls 20
-	end_gdb
+	gdb_end
 
 	# Again and again: one that breaks in, reads memory, and detaches.
 	attached=0
@@ -182,11 +165,12 @@ on_kernel()
 
 	# A reset ends the session, and the next one is as good.
 	kgdb_background -ex 'break __x64_sys_getppid' -ex continue
-	expect "$version: a debugger is there" wait_for 60 says Continuing
+	expect "$version: a debugger is there" wait_for 60 gdb_says Continuing
 	in_guest reboot -f >/dev/null 2>&1
-	expect "$version: it is told of the reset" wait_for 30 says 'the machine was reset|exited|closed'
-	end_gdb
+	expect "$version: it is told of the reset" wait_for 30 gdb_says 'the kernel reboots, or powers off'
+	gdb_end
 	await "$vm" "$version: the guest is up again" answers
+	expect_equal "$version: what the kernel said to the debugger then isn't on the console" "$(console "$vm" | grep -c '\$W01#b8')" 0
 	kgdb -ex 'p 6 * 7'
 	expect_match "$version: and can be debugged" '= 42$'
 	expect "$version: it runs" wait_for 30 answers

@@ -43,17 +43,11 @@ server_pid() { pgrep -P "$(field pid)" -x ktb-debug; }
 
 qemu_pid() { pgrep -P "$(field pid)" -f qemu-system; }
 
-# gdb_background COMMANDS...: GDB that goes on until it is killed; $gdb is its process.
 gdb_background()
 {
-	gdb -nx -q -iex "set index-cache directory $XDG_CACHE_HOME/ktb/gdb-index" -iex 'set index-cache enabled on' \
-		-iex 'set auto-load no' "$vmlinux" -ex "target remote localhost:$port" "$@" \
-		<"$tmp/fifo" >"$tmp/gdb.out" 2>&1 &
-	gdb=$!
-	exec 9>"$tmp/fifo"
+	gdb_start gdb -nx -q -iex "set index-cache directory $XDG_CACHE_HOME/ktb/gdb-index" -iex 'set index-cache enabled on' \
+		-iex 'set auto-load no' "$vmlinux" -ex "target remote localhost:$port" "$@"
 }
-
-says() { grep -qE "$1" "$tmp/gdb.out"; }
 
 on_kernel()
 {
@@ -104,22 +98,18 @@ on_kernel()
 	expect_status "$version: and so does the guest" 0
 
 	# Whoever vanishes.
-	rm -f "$tmp/fifo"
-	mkfifo "$tmp/fifo"
 	gdb_background -ex 'break __x64_sys_getppid' -ex continue
-	expect "$version: a debugger lets it run" wait_for 30 says Continuing
+	expect "$version: a debugger lets it run" wait_for 30 gdb_says Continuing
 	gdb_batch
 	expect_match "$version: a second one is told that it is refused" 'Remote failure reply: E\.ktb: another debugger is attached'
-	kill -9 "$gdb"
-	exec 9>&-
+	gdb_end
 	expect "$version: killed, it leaves no breakpoint" timeout 20 "$KTB" exec -- /root/calls 20
 
 	gdb_background -ex 'break __x64_sys_getppid' -ex continue
-	expect "$version: another one lets it run" wait_for 30 says Continuing
+	expect "$version: another one lets it run" wait_for 30 gdb_says Continuing
 	kill -9 "$(server_pid)"
 	expect "$version: its server killed, it leaves none either" timeout 20 "$KTB" exec -- /root/calls 20
-	kill -9 "$gdb" 2>/dev/null
-	exec 9>&-
+	gdb_end
 	gdb_batch -ex 'p 6 * 7'
 	expect_match "$version: and one can attach again" '= 42$'
 	expect "$version: it runs" wait_for 10 runs
@@ -129,11 +119,10 @@ on_kernel()
 	expect_match "$version: a reboot keeps the session" 'start_kernel \(\)'
 
 	gdb_background -ex continue
-	expect "$version: a debugger is there when QEMU dies" wait_for 30 says Continuing
+	expect "$version: a debugger is there when QEMU dies" wait_for 30 gdb_says Continuing
 	kill -9 "$(qemu_pid)"
-	expect "$version: it is told" wait_for 20 says 'terminated with signal|Remote connection closed|exited|Remote communication error'
-	kill -9 "$gdb" 2>/dev/null
-	exec 9>&-
+	expect "$version: it is told" wait_for 20 gdb_says 'terminated with signal|Remote connection closed|exited|Remote communication error'
+	gdb_end
 	expect "$version: the VM is gone" wait_for 20 sh -c '[ -z "$("$KTB" list)" ]'
 	for side in '<' '>' 'stub<' 'stub>'; do
 		expect "$version: the transcript has $side" grep -qE "^[0-9]+\.[0-9]{6} $side \\$" "$tmp/trace"

@@ -584,6 +584,33 @@ static inline struct mem *fake_mem(const struct fake_kernel *f)
 	return m;
 }
 
+/* The same as somebody far away hands it out, by the kernel's addresses only. */
+struct fake_line {
+	struct mem *beneath;
+	size_t asked; /* how often, */
+	size_t bytes; /* and for how much */
+	bool is_broken;
+	size_t asked_max; /* then it is; 0: never */
+};
+
+static inline struct err *fake_fetch(void *user, uint64_t address, void *ret, size_t len)
+{
+	struct fake_line *l = user;
+
+	l->asked++;
+	l->bytes += len;
+	if (l->is_broken || (l->asked_max && l->asked > l->asked_max))
+		return err_create(ERR_TIMEOUT, "nobody answers");
+	return mem_read(l->beneath, address, ret, len);
+}
+
+static inline struct mem *fake_distant_mem(const struct fake_kernel *f, struct fake_line *l)
+{
+	*l = (struct fake_line){ .beneath = fake_mem(f) };
+	mem_set_mmu(l->beneath, &(struct mmu){ f->phys + FAKE_PGD, 4 });
+	return mem_open_distant(fake_fetch, l);
+}
+
 enum { FAKE_DAMAGE = 16, FAKE_DAMAGE_LAYOUT = 0x80 };
 
 /*

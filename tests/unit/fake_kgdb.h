@@ -34,6 +34,7 @@ struct fake {
 	const char *says;     /* when it is let go on */
 	size_t floods;        /* so many bytes of text, then it stops */
 	bool hits;            /* then it comes to its first breakpoint */
+	bool leaves;          /* it has forgotten its debugger, as one that reboots has */
 	/* What became of it. */
 	enum fake_state state;
 	int breaks, continues;
@@ -181,6 +182,7 @@ static inline void fake_obey(struct fake_process *p, const char *packet)
 	struct buf reply = BUF_INIT;
 	unsigned long long a, b;
 	unsigned int kind, id;
+	int at = 0;
 
 	if (streq(packet, "?")) {
 		fake_reply(p, "S05");
@@ -205,6 +207,14 @@ static inline void fake_obey(struct fake_process *p, const char *packet)
 				buf_printf(&reply, "%02x", f->memory[a - FAKE_MEMORY + i]);
 			fake_reply(p, buf_str(&reply));
 		}
+	} else if (sscanf(packet, "M%llx,%llx:%n", &a, &b, &at) == 2 && at) {
+		for (size_t i = 0; i < b && a - FAKE_MEMORY + i < FAKE_MEMORY; i++) {
+			unsigned int byte = 0;
+
+			sscanf(packet + at + 2 * i, "%2x", &byte);
+			f->memory[a - FAKE_MEMORY + i] = (uint8_t)byte;
+		}
+		fake_reply(p, "OK");
 	} else if (sscanf(packet, "Z%u,%llx", &kind, &a) == 2) {
 		fake_breakpoint(p, true, a);
 	} else if (sscanf(packet, "z%u,%llx", &kind, &a) == 2) {

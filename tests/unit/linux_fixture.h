@@ -19,6 +19,7 @@ enum { SIGNAL_INT = 2, SIGNAL_QUIT = 3, SIGNAL_TRAP = 5, DO_INIT = 0x400, FREE =
 struct fixture {
 	struct fake_kernel *fake;
 	struct mem *cpu_mem;
+	struct fake_line line; /* with setup_distant() */
 	struct fake_machine *m;
 	struct target *t;
 	struct target_event e;
@@ -60,7 +61,13 @@ static inline struct err *give_placed(void *user, const char *path, const uint64
 	return NULL;
 }
 
-static inline int make(void **state, uint64_t slide)
+static inline char *give_other(void *user)
+{
+	(void)user;
+	return xstrdup("aabbcc");
+}
+
+static inline int make(void **state, uint64_t slide, bool is_distant)
 {
 	struct fixture *x = xcalloc(1, sizeof(*x));
 
@@ -70,14 +77,16 @@ static inline int make(void **state, uint64_t slide)
 	x->cpu_mem = fake_mem(x->fake);
 	mem_set_mmu(x->cpu_mem, &(struct mmu){ x->fake->phys + FAKE_PGD, 4 });
 	x->m = fake_machine_create(x->cpu_mem);
-	x->t = linux_target_create(&(struct linux_params){ .mem = fake_mem(x->fake),
-							   .build_id = FAKE_BUILD_ID,
-							   .vmlinux = "/b/vmlinux",
-							   .facts = give_facts,
-							   .module_file = give_file,
-							   .place_module = give_placed,
-							   .user = x },
-				   &x->m->target);
+	x->t = linux_target_create(
+		&(struct linux_params){ .mem = is_distant ? fake_distant_mem(x->fake, &x->line) : fake_mem(x->fake),
+					.build_id = FAKE_BUILD_ID,
+					.vmlinux = "/b/vmlinux",
+					.facts = give_facts,
+					.module_file = give_file,
+					.place_module = give_placed,
+					.other_build_id = give_other,
+					.user = x },
+		&x->m->target);
 	/* An ELF file: this one. */
 	x->file = xstrdup("/proc/self/exe");
 	*state = x;
@@ -86,12 +95,18 @@ static inline int make(void **state, uint64_t slide)
 
 static inline int setup(void **state)
 {
-	return make(state, 0);
+	return make(state, 0, false);
 }
 
 static inline int setup_slid(void **state)
 {
-	return make(state, 0x600000);
+	return make(state, 0x600000, false);
+}
+
+/* Its memory is to be had piece by piece only. */
+static inline int setup_distant(void **state)
+{
+	return make(state, 0x600000, true);
 }
 
 static inline int teardown(void **state)
@@ -101,6 +116,7 @@ static inline int teardown(void **state)
 	target_event_deinit(&x->e);
 	target_destroy(x->t);
 	mem_destroy(x->cpu_mem);
+	mem_destroy(x->line.beneath);
 	free(x->file);
 	free(x->fake);
 	free(x);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "kernel/kernel.h"
+#include "kernel/task.h"
 #include "kernel/vmcoreinfo.h"
 #include "tests/unit/fake_kernel.h"
 
@@ -157,6 +158,119 @@ static void of_two_images_the_real_one_is_taken(void **state)
 	assert_false(kernel_is_seen_by(k, &(struct mmu){ 0, 0 }));
 }
 
+/* --- Far away --- */
+
+struct far {
+	struct fake_kernel *f;
+	struct fake_line line;
+	struct mem *m;
+};
+
+static void open_far(struct far *x, uint64_t slide)
+{
+	x->f = fake_create(0x600000, slide);
+	fake_symbol(x->f, FACT_IMAGE_END, FAKE_SIZE, 0);
+	x->m = fake_distant_mem(x->f, &x->line);
+}
+
+static void close_far(struct far *x)
+{
+	mem_destroy(x->m);
+	mem_destroy(x->line.beneath);
+	free(x->f);
+}
+
+static void expect_far(uint64_t slide, uint64_t pc, size_t asked_max)
+{
+	_cleanup_(kernel_destroy) struct kernel *k = NULL;
+	uint64_t map;
+	struct far x;
+
+	open_far(&x, slide);
+	assert_null(kernel_open_distant(x.m, FAKE_BUILD_ID, x.f->facts, &pc, 1, &k));
+	assert_int_equal(kernel_slide(k), slide);
+	assert_int_equal(kernel_phys(k), 0x600000);
+	assert_true(kernel_is_confirmed(k));
+	assert_true(kernel_direct_map(k, &map));
+	assert_int_equal(map, FAKE_DIRECT);
+	assert_in_range(x.line.asked, 1, asked_max);
+	close_far(&x);
+}
+
+static void far_away_it_is_found_by_where_a_cpu_is(void **state)
+{
+	(void)state;
+	expect_far(0, FAKE_TEXT + 0x50, 20);
+	expect_far(0x1e00000, FAKE_TEXT + 0x1e00000 + 0x50, 20);
+	/* In the last of the places. */
+	expect_far(0x3f000000, FAKE_TEXT + 0x3f000000 + FAKE_SIZE - 1, 20);
+}
+
+static void or_else_wherever_it_can_be(void **state)
+{
+	(void)state;
+	expect_far(0, UINT64_C(0xffffffffc0000000), 20);
+	expect_far(0x1e00000, 0x401000, 600);
+	expect_far(0x1e00000, FAKE_DIRECT, 600);
+}
+
+static void far_away_another_kernel_is_none(void **state)
+{
+	const uint64_t pc = FAKE_TEXT + 0x50;
+	struct kernel *k = NULL;
+	struct err *e;
+	struct far x;
+
+	(void)state;
+	open_far(&x, 0);
+	x.f->image[FAKE_ID]++;
+	e = kernel_open_distant(x.m, FAKE_BUILD_ID, x.f->facts, &pc, 1, &k);
+	assert_non_null(e);
+	assert_int_equal(err_code(e), ERR_NOT_FOUND);
+	assert_null(k);
+	assert_in_range(x.line.asked, 1, 600);
+	err_destroy(e);
+	e = kernel_open_at(x.m, FAKE_BUILD_ID, x.f->facts, 0, &k);
+	assert_int_equal(err_code(e), ERR_NOT_FOUND);
+	err_destroy(e);
+	/* What was never there is not looked for for ever. */
+	mem_forget(x.m);
+	x.line.is_broken = true;
+	x.line.asked = 0;
+	e = kernel_open_distant(x.m, FAKE_BUILD_ID, x.f->facts, NULL, 0, &k);
+	assert_int_equal(err_code(e), ERR_NOT_FOUND);
+	assert_int_equal(x.line.asked, 1);
+	err_destroy(e);
+	close_far(&x);
+}
+
+static void far_away_tasks_are_the_same(void **state)
+{
+	_cleanup_(kernel_destroy) struct kernel *k = NULL;
+	_cleanup_(task_list_deinit) struct task_list l = TASK_LIST_INIT;
+	uint64_t phys = 0;
+	struct far x;
+
+	(void)state;
+	open_far(&x, 0x200000);
+	fake_process(x.f, "init");
+	fake_process(x.f, "sh");
+	assert_null(kernel_open_at(x.m, FAKE_BUILD_ID, x.f->facts, 0x200000, &k));
+	x.line.asked = x.line.bytes = 0;
+	assert_null(task_list_read(k, true, &l));
+	assert_true(l.complete);
+	assert_int_equal(l.n, 2);
+	assert_string_equal(l.tasks[0].comm, "init");
+	assert_int_equal(l.tasks[1].known, TASK_KNOWS_ALL);
+	/* Each a handful of questions, and much less than the whole. */
+	assert_in_range(x.line.asked, 1, 40);
+	assert_in_range(x.line.bytes, 1, 2 * FAKE_TASK_SIZE);
+	/* Page tables are walked through the direct map. */
+	assert_null(mem_translate(x.m, FAKE_TEXT + 0x200000 + 0x50, &phys));
+	assert_int_equal(phys, 0x600050);
+	close_far(&x);
+}
+
 static void vmcoreinfo_is_read_by_lines(void **state)
 {
 	static const char text[] = "A=1\nAB=2f\nEMPTY=\nLAST=99999999999999999999";
@@ -186,6 +300,10 @@ int main(void)
 		cmocka_unit_test(a_wrong_slide_in_vmcoreinfo_is_refused),
 		cmocka_unit_test(nothing_is_found_in_nothing),
 		cmocka_unit_test(of_two_images_the_real_one_is_taken),
+		cmocka_unit_test(far_away_it_is_found_by_where_a_cpu_is),
+		cmocka_unit_test(or_else_wherever_it_can_be),
+		cmocka_unit_test(far_away_another_kernel_is_none),
+		cmocka_unit_test(far_away_tasks_are_the_same),
 		cmocka_unit_test(vmcoreinfo_is_read_by_lines),
 	};
 

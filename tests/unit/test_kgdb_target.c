@@ -17,6 +17,9 @@ struct test {
 	struct target *t;
 	struct buf unclear, text; /* what came and wasn't told of; what was told to be the console's */
 	bool stands;
+	uint64_t active, kdb_mode; /* where the kernel's variables are; 0: not known */
+	unsigned int changes;      /* of memory that were told of */
+	bool sees;                 /* the kernel's memory */
 };
 
 static ssize_t read_line(void *user, void *ret, size_t len)
@@ -61,6 +64,30 @@ static void tell(void *user, bool is_packet, size_t len)
 static void stands(void *user, bool is_so)
 {
 	((struct test *)user)->stands = is_so;
+}
+
+static uint64_t variable(void *user, enum kgdb_variable which)
+{
+	const struct test *t = user;
+
+	return which == KGDB_VARIABLE_ACTIVE ? t->active : t->kdb_mode;
+}
+
+static void changed(void *user)
+{
+	((struct test *)user)->changes++;
+}
+
+static bool has_left(void *user)
+{
+	return ((const struct test *)user)->fake->leaves;
+}
+
+static int no_cpu(void *user)
+{
+	const struct test *t = user;
+
+	return t->fake->state == FAKE_RUNS ? KGDB_NO_CPU : (int)t->fake->stopped_cpu;
 }
 
 static int set_up(void **state)
@@ -120,7 +147,12 @@ static struct err *attach(struct test *t)
 						      .send_break = send_break,
 						      .tell = tell,
 						      .stands = stands,
-						      .user = t } };
+						      .user = t },
+					    .active_cpu = t->sees ? no_cpu : NULL,
+					    .has_left = has_left,
+					    .variable = variable,
+					    .changed = changed,
+					    .user = t };
 
 	return kgdb_target_create(&params, &t->t);
 }
@@ -465,6 +497,84 @@ static void detached_it_waits_for_kdb_again(void **state)
 	assert_int_equal(t->fake->state, FAKE_RUNS);
 }
 
+static void the_cpu_that_stopped_is_known_by_a_variable(void **state)
+{
+	struct test *t = *state;
+
+	t->active = FAKE_MEMORY + 0x10;
+	t->fake->memory[0x10] = 1;
+	begin(t);
+	succeed(attach(t));
+	assert_int_equal(target_stopped_thread(t->t), 2);
+	succeed(target_detach(t->t));
+}
+
+static void detached_by_a_variable_it_runs_at_once(void **state)
+{
+	struct test *t = *state;
+
+	t->kdb_mode = FAKE_MEMORY + 0x20;
+	begin(t);
+	succeed(attach(t));
+	succeed(target_detach(t->t));
+	until(t, runs);
+	assert_int_equal(t->fake->memory[0x20], 1);
+	assert_null(strstr(buf_str(&t->text), "go"));
+}
+
+static void changes_of_memory_are_told(void **state)
+{
+	struct test *t = *state;
+	struct target_event e = TARGET_EVENT_INIT;
+	unsigned int before;
+	uint8_t byte = 1;
+
+	begin(t);
+	succeed(attach(t));
+	before = t->changes;
+	succeed(kgdb_read_line(t->t, FAKE_MEMORY, &byte, 1));
+	assert_int_equal(t->changes, before);
+	succeed(target_write_memory(t->t, 1, FAKE_MEMORY, &byte, 1));
+	assert_int_equal(t->changes, before + 1);
+	succeed(target_resume(t->t, &(struct target_resume){ .step = target_stopped_thread(t->t) }));
+	assert_int_equal(t->changes, before + 2);
+	while (e.kind == TARGET_EVENT_NONE)
+		succeed(target_next_event(t->t, &e));
+	assert_int_equal(t->changes, before + 3);
+	succeed(target_detach(t->t));
+}
+
+static void registers_are_had_by_the_kernels_number(void **state)
+{
+	struct test *t = *state;
+	struct cpu_registers r;
+
+	begin(t);
+	succeed(attach(t));
+	succeed(kgdb_cpu_registers(t->t, 1, &r));
+	assert_int_equal(r.r.values[REGISTER_RIP], 0x1200);
+	assert_int_equal(r.r.values[REGISTER_RSP], 0x2000);
+	fails(kgdb_cpu_registers(t->t, 2, &r), ERR_NOT_FOUND, "no CPU 2");
+	succeed(target_detach(t->t));
+}
+
+static void one_that_reboots_says_so_and_is_gone(void **state)
+{
+	struct test *t = *state;
+	_cleanup_(target_event_deinit) struct target_event e = TARGET_EVENT_INIT;
+
+	t->fake->says = "$W01#b8reboot: Restarting system\n";
+	t->fake->leaves = true;
+	t->sees = true;
+	begin(t);
+	succeed(attach(t));
+	succeed(target_resume(t->t, &(struct target_resume){ 0 }));
+	while (e.kind == TARGET_EVENT_NONE)
+		succeed(target_next_event(t->t, &e));
+	assert_int_equal(e.kind, TARGET_EVENT_EXITED);
+	assert_non_null(strstr(e.message, "reboots"));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -488,6 +598,11 @@ int main(void)
 		TEST(the_cpu_that_stopped_is_known_by_its_stack),
 		TEST(an_interrupt_without_break_is_none),
 		TEST(detached_it_waits_for_kdb_again),
+		TEST(the_cpu_that_stopped_is_known_by_a_variable),
+		TEST(detached_by_a_variable_it_runs_at_once),
+		TEST(changes_of_memory_are_told),
+		TEST(registers_are_had_by_the_kernels_number),
+		TEST(one_that_reboots_says_so_and_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -188,6 +188,24 @@ static void a_server_that_dies_takes_nothing_along(void **state)
 	expect(&t->text, "d");
 }
 
+static void what_a_server_said_last_is_heeded_before_it_is_missed(void **state)
+{
+	struct test *t = *state;
+	_cleanup_(buf_deinit) struct buf last = BUF_INIT;
+
+	assert_null(line_share(t->line, &t->server));
+	feed(t, "abc");
+	say(t, LINE_STANDS, NULL, 0);
+	line_put(&last, LINE_PACKET, NULL, 3);
+	line_put(&last, LINE_RUNS, NULL, 0);
+	assert_int_equal(send(t->server, last.data, last.len, 0), last.len);
+	close(steal_fd(&t->server));
+	line_catch_up(t->line);
+	assert_false(line_stood(t->line));
+	turn(t);
+	expect(&t->text, "");
+}
+
 static void what_comes_behind_a_break_waits_for_it(void **state)
 {
 	struct test *t = *state;
@@ -312,6 +330,7 @@ int main(void)
 		TEST(what_nobody_shares_is_text),
 		TEST(each_byte_goes_where_it_is_told),
 		TEST(a_server_that_dies_takes_nothing_along),
+		TEST(what_a_server_said_last_is_heeded_before_it_is_missed),
 		TEST(what_comes_behind_a_break_waits_for_it),
 		TEST(a_line_may_have_no_break_or_send_it_at_once),
 		TEST(a_reset_leaves_the_rest_to_the_console),

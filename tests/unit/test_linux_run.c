@@ -328,6 +328,44 @@ static void a_reset_behind_its_back_forgets_all(void **state)
 	assert_int_equal(count_libraries(x), 0);
 }
 
+static void far_away_it_is_found_and_looked_for_no_more(void **state)
+{
+	struct fixture *x = *state;
+	size_t asked;
+
+	attach(x);
+	assert_non_null(linux_target_kernel(x->t));
+	asked = x->line.asked;
+	go(x);
+	/* Nobody looks at it while it runs. */
+	assert_int_equal(planted(x, DO_INIT), 1);
+	assert_int_equal(target_timeout_ms(x->t), -1);
+	expect_none(x);
+	assert_int_equal(x->line.asked, asked);
+}
+
+static void far_away_another_kernel_is_told_once(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t first, slide;
+	size_t asked;
+
+	x->fake->image[FAKE_ID]++;
+	assert_not_found(target_offsets(x->t, &first, &slide));
+	assert_null(linux_target_kernel(x->t));
+	asked = x->line.asked;
+	go(x);
+	hit(x, 1, ELSEWHERE);
+	expect(x, TARGET_REASON_BREAKPOINT, 1, SIGNAL_TRAP);
+	assert_non_null(strstr(x->e.message, "doesn't match: its build ID is " FAKE_BUILD_ID));
+	assert_non_null(strstr(x->e.message, "aabbcc"));
+	go(x);
+	hit(x, 1, ELSEWHERE);
+	expect(x, TARGET_REASON_BREAKPOINT, 1, SIGNAL_TRAP);
+	assert_null(x->e.message);
+	assert_int_equal(x->line.asked, asked);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +384,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_reset_forgets_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reset_to_come_shows_what_was, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reset_behind_its_back_forgets_all, setup, teardown),
+		cmocka_unit_test_setup_teardown(far_away_it_is_found_and_looked_for_no_more, setup_distant, teardown),
+		cmocka_unit_test_setup_teardown(far_away_another_kernel_is_told_once, setup_distant, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

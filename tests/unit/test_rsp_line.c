@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -15,7 +16,7 @@
 struct test {
 	struct rsp_line line;
 	struct buf text, packets;
-	bool stands; /* what is_stopped() says */
+	bool stands, left; /* what is_stopped() says */
 };
 
 static void put(bool is_packet, const char *bytes, size_t len, void *user)
@@ -25,9 +26,11 @@ static void put(bool is_packet, const char *bytes, size_t len, void *user)
 	buf_append(is_packet ? &t->packets : &t->text, bytes, len);
 }
 
-static bool stands(void *user)
+static bool stands(void *user, bool leaves)
 {
-	return ((const struct test *)user)->stands;
+	const struct test *t = user;
+
+	return leaves ? t->left : t->stands;
 }
 
 static int set_up(void **state)
@@ -126,6 +129,39 @@ static void a_stop_that_is_none_is_text(void **state)
 	expect(t, "", "$T05thread:01;#07");
 }
 
+static void what_began_in_another_state_is_held_against_this_one(void **state)
+{
+	struct test *t = *state;
+	static const char *const texts[] = { "$O41#b4", "$abcd#8a", "$T05-#e6" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		size_t len = strlen(texts[i]);
+		char begin[16];
+
+		snprintf(begin, sizeof(begin), "+%.*s", (int)len - 1, texts[i]);
+		rsp_line_set_state(&t->line, RSP_LINE_STANDS);
+		send_packet(t, "$qC#b4");
+		receive(t, begin);
+		expect(t, "", "+");
+		/* It was only believed to stand. */
+		rsp_line_set_state(&t->line, RSP_LINE_RUNS);
+		receive(t, texts[i] + len - 1);
+		expect(t, texts[i], "");
+	}
+}
+
+static void a_leave_that_is_one_is_a_packet(void **state)
+{
+	struct test *t = *state;
+
+	t->line.is_stopped = stands;
+	rsp_line_set_state(&t->line, RSP_LINE_RUNS);
+	t->left = true;
+	receive(t, "a$T05thread:01;#07$W01#b8reboot: Restarting $W01#b8");
+	expect(t, "a$T05thread:01;#07reboot: Restarting $W01#b8", "$W01#b8");
+	assert_int_equal(t->line.state, RSP_LINE_ALONE);
+}
+
 static void output_is_taken_where_there_is_some(void **state)
 {
 	struct test *t = *state;
@@ -204,6 +240,8 @@ int main(void)
 		TEST(a_reply_is_taken_out_of_the_text),
 		TEST(a_kernel_that_runs_sends_only_stop_replies),
 		TEST(a_stop_that_is_none_is_text),
+		TEST(a_leave_that_is_one_is_a_packet),
+		TEST(what_began_in_another_state_is_held_against_this_one),
 		TEST(output_is_taken_where_there_is_some),
 		TEST(an_echo_is_text),
 		TEST(a_damaged_reply_is_shown_and_asked_for_again),
