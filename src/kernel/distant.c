@@ -103,8 +103,9 @@ static void look_around(struct kernel *k, const struct kernel_id *id, const char
 		return;
 	k->phys = symbol(k, FACT_TEXT) - IMAGE_MAP + phys_base;
 	k->mmu.root = k->phys + (k->facts[top].value - k->facts[FACT_TEXT].value);
-	k->mmu.levels = kernel_levels_of(
-		has(k, FACT_PGDIR_SHIFT) && read_number(k, symbol(k, FACT_PGDIR_SHIFT), 4, &shift), shift);
+	if (has(k, FACT_PGDIR_SHIFT) && !read_number(k, symbol(k, FACT_PGDIR_SHIFT), 4, &shift))
+		return;
+	k->mmu.levels = kernel_levels_of(shift);
 	find_direct_map(k, id);
 	mem_set_mmu(k->mem, &k->mmu);
 	log_debug("kernel at 0x%" PRIx64 ", slide 0x%" PRIx64 ", %u levels%s", k->phys, k->slide, k->mmu.levels,

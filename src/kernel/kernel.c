@@ -148,9 +148,9 @@ static bool read_image_number(const struct kernel *k, enum kernel_fact f, uint64
 	return !e;
 }
 
-unsigned int kernel_levels_of(bool known, uint64_t pgdir_shift)
+unsigned int kernel_levels_of(uint64_t pgdir_shift)
 {
-	return known && (uint32_t)pgdir_shift == PGDIR_SHIFT_5 ? 5 : 4;
+	return (uint32_t)pgdir_shift == PGDIR_SHIFT_5 ? 5 : 4;
 }
 
 /* The slide and the page tables that the image at k->phys has, if they agree with it. */
@@ -165,7 +165,9 @@ static bool look_at_image(struct kernel *k)
 	if (k->slide >= IMAGE_MAP_SIZE || k->slide % IMAGE_ALIGN)
 		return false;
 	k->mmu.root = phys_of(k, has(k, FACT_TOP_TABLE) ? FACT_TOP_TABLE : FACT_TOP_TABLE_OLD);
-	k->mmu.levels = kernel_levels_of(read_image_number(k, FACT_PGDIR_SHIFT, &shift), shift);
+	/* Where it isn't known it reads as 0. */
+	(void)read_image_number(k, FACT_PGDIR_SHIFT, &shift);
+	k->mmu.levels = kernel_levels_of(shift);
 	return mmu_translate(k->mem, &k->mmu, text + k->slide, &page) == MMU_OK && page.phys == k->phys;
 }
 

@@ -101,8 +101,8 @@ struct kernel_id {
  */
 struct err *kernel_begin(struct mem *m, const char *build_id, const struct layout_answer *facts, struct kernel **ret,
 			 struct kernel_id *ret_id) err_must_check;
-/* Where it says that 5 levels of page tables are used, or the other number. */
-unsigned int kernel_levels_of(bool known, uint64_t pgdir_shift);
+/* How many levels of page tables its variable pgdir_shift stands for; 0: it has none. */
+unsigned int kernel_levels_of(uint64_t pgdir_shift);
 /* The kernel's own word, as far as it has come to say it: 1 it agrees, 0 it said nothing, -1 it says something else. */
 int kernel_check_vmcoreinfo(const struct kernel *k, const char *build_id);
 /* The direct maps that kernels have without KASLR. */

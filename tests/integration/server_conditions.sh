@@ -102,8 +102,6 @@ gdb_batch()
 	stdout=$(plain_gdb -iex 'set auto-load no' "$vmlinux" -ex 'set width 0' -ex "target remote localhost:$port" "$@" 2>&1 </dev/null)
 }
 
-says() { grep -qE "$1" "$tmp/gdb.out"; }
-
 on_kernel()
 {
 	version=$1 source=$2
@@ -142,15 +140,11 @@ on_kernel()
 	expect_equal "$version: and none before" "$(printf '%s\n' "$stdout" | grep -c '^New value')" 1
 
 	# It stays stopped, without what the debugger had planted, for the next one.
-	rm -f fifo
-	mkfifo fifo
-	gdb -nx -q -iex "set index-cache directory $XDG_CACHE_HOME/ktb/gdb-index" -iex 'set index-cache enabled on' \
-		-iex 'set auto-load no' "$vmlinux" -ex "target remote localhost:$port" -ex 'break __x64_sys_getpgid' -ex 'watch panic_timeout' -ex continue <fifo >gdb.out 2>&1 &
-	gdb=$!
-	exec 9>fifo
-	expect "$version: a debugger lets it run" wait_for 120 says Continuing
-	kill -9 "$gdb"
-	exec 9>&-
+	gdb_start gdb -nx -q -iex "set index-cache directory $XDG_CACHE_HOME/ktb/gdb-index" -iex 'set index-cache enabled on' \
+		-iex 'set auto-load no' "$vmlinux" -ex "target remote localhost:$port" -ex 'break __x64_sys_getpgid' \
+		-ex 'watch panic_timeout' -ex continue
+	expect "$version: a debugger lets it run" wait_for 120 gdb_says Continuing
+	gdb_end
 	expect "$version: killed, it leaves the guest stopped, as it shall" wait_for 20 is_listed vm paused
 	gdb_batch 'print panic_timeout' 'info registers rip'
 	expect_match "$version: the next one finds it there" '= 9$'

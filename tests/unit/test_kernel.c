@@ -244,6 +244,31 @@ static void far_away_another_kernel_is_none(void **state)
 	close_far(&x);
 }
 
+static void levels_are_what_the_kernel_says(void **state)
+{
+	enum { AT = 0x7078 };
+	static const uint32_t shifts[] = { 39, 48 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(shifts); i++) {
+		_cleanup_(kernel_destroy) struct kernel *k = NULL, *in_ram = NULL;
+		_cleanup_(mem_destroy) struct mem *m = NULL;
+		struct far x;
+
+		open_far(&x, 0x200000);
+		fake_symbol(x.f, FACT_PGDIR_SHIFT, AT, 4);
+		fake_put32(x.f, AT, shifts[i]);
+		assert_null(kernel_open_at(x.m, FAKE_BUILD_ID, x.f->facts, 0x200000, &k));
+		assert_int_equal(kernel_levels(k), 4 + i);
+		/* Its page tables have 4. */
+		if (!i) {
+			assert_null(open_fake(x.f, &in_ram, &m));
+			assert_int_equal(kernel_levels(in_ram), 4);
+		}
+		close_far(&x);
+	}
+}
+
 static void far_away_tasks_are_the_same(void **state)
 {
 	_cleanup_(kernel_destroy) struct kernel *k = NULL;
@@ -303,6 +328,7 @@ int main(void)
 		cmocka_unit_test(far_away_it_is_found_by_where_a_cpu_is),
 		cmocka_unit_test(or_else_wherever_it_can_be),
 		cmocka_unit_test(far_away_another_kernel_is_none),
+		cmocka_unit_test(levels_are_what_the_kernel_says),
 		cmocka_unit_test(far_away_tasks_are_the_same),
 		cmocka_unit_test(vmcoreinfo_is_read_by_lines),
 	};
