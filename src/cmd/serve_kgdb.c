@@ -153,15 +153,18 @@ static int active_cpu(void *user)
 	return cpu >= 0 ? cpu : KGDB_NO_CPU;
 }
 
-/* It forgets its debugger just before it says so (gdbstub_exit()). */
+/*
+ * It forgets its debugger just before it says so (gdbstub_exit()). Where it can't be seen any more, what it said comes late: the
+ * machine has been reset meanwhile, and with it the page tables.
+ */
 static bool has_left(void *user)
 {
 	struct serve_kgdb *s = user;
 	const struct kernel *k = s->distant ? NULL : find_kernel(s);
 	uint64_t address = k ? kernel_symbol(k, FACT_KGDB_CONNECTED) : 0;
-	int32_t connected;
+	int32_t connected = 0;
 
-	return address && mem_try_read(s->params.mem, address, &connected, sizeof(connected)) && !connected;
+	return address && (!mem_try_read(s->params.mem, address, &connected, sizeof(connected)) || !connected);
 }
 
 /*
