@@ -203,30 +203,52 @@ static bool read_percpu_counter(const struct kernel *k, uint64_t counter, int64_
 	return true;
 }
 
-static bool read_rss_of(const struct kernel *k, const struct copy *c, uint64_t mm, uint64_t *ret)
+/* The counts of an mm, by kind, without what its tasks have not yet added. */
+struct mm_counts {
+	uint64_t mm; /* whose they are; 0: nobody's */
+	int64_t counts[RSS_KINDS_MAX];
+};
+
+static const enum kernel_fact rss_kinds[] = { FACT_MM_FILEPAGES, FACT_MM_ANONPAGES, FACT_MM_SHMEMPAGES };
+
+static bool read_mm_counts(const struct kernel *k, uint64_t mm, struct mm_counts *ret)
 {
-	static const enum kernel_fact kinds[] = { FACT_MM_FILEPAGES, FACT_MM_ANONPAGES, FACT_MM_SHMEMPAGES };
 	const struct layout_answer *plain = &k->facts[FACT_MM_RSS_COUNTS], *counters = &k->facts[FACT_MM_RSS];
 	/* An array has a count, too: its first element's. */
 	bool is_plain = plain->found && counters->count <= 1;
-	uint64_t n = MIN(is_plain ? plain->count : counters->count, (uint32_t)RSS_KINDS_MAX), pages = 0;
-	int64_t counts[RSS_KINDS_MAX];
+	uint64_t n = MIN(is_plain ? plain->count : counters->count, (uint32_t)RSS_KINDS_MAX);
 
-	if (is_plain && !mem_try_read(k->mem, mm + plain->value, counts, n * sizeof(*counts)))
+	ret->mm = 0;
+	if (is_plain && !mem_try_read(k->mem, mm + plain->value, ret->counts, n * sizeof(*ret->counts)))
 		return false;
 	if (!is_plain && !has(k, FACT_PERCPU_COUNTER))
 		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		uint64_t kind = k->facts[kinds[i]].value;
-		int64_t count;
+	for (size_t i = 0; i < ARRAY_SIZE(rss_kinds); i++) {
+		uint64_t kind = k->facts[rss_kinds[i]].value;
 
-		if (!has(k, kinds[i]) || kind >= n)
+		if (!has(k, rss_kinds[i]) || kind >= n)
 			return false;
 		if (!is_plain &&
 		    !read_percpu_counter(k, mm + counters->value + kind * k->facts[FACT_PERCPU_COUNTER].size,
-					 &counts[kind]))
+					 &ret->counts[kind]))
 			return false;
-		count = (int64_t)((uint64_t)counts[kind] + (uint64_t)(int64_t)c->rss[kind]);
+	}
+	ret->mm = mm;
+	return true;
+}
+
+/* last: of the mm that was read last. A process's threads share one, and it takes more reads than all else of a thread. */
+static bool read_rss_of(const struct kernel *k, const struct copy *c, uint64_t mm, struct mm_counts *last,
+			uint64_t *ret)
+{
+	uint64_t pages = 0;
+
+	if (mm != last->mm && !read_mm_counts(k, mm, last))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(rss_kinds); i++) {
+		uint64_t kind = k->facts[rss_kinds[i]].value;
+		int64_t count = (int64_t)((uint64_t)last->counts[kind] + (uint64_t)(int64_t)c->rss[kind]);
+
 		/* Below zero for a moment: the parts are not read at once. */
 		pages += count > 0 ? (uint64_t)count : 0;
 	}
@@ -237,7 +259,7 @@ static bool read_rss_of(const struct kernel *k, const struct copy *c, uint64_t m
 /* --- All of a task --- */
 
 /* What is behind its pointers. */
-static void follow_pointers(const struct kernel *k, const struct copy *c, struct task *t)
+static void follow_pointers(const struct kernel *k, const struct copy *c, struct mm_counts *last, struct task *t)
 {
 	uint64_t parent, cred, mm, ppid, uid;
 
@@ -251,7 +273,7 @@ static void follow_pointers(const struct kernel *k, const struct copy *c, struct
 		t->known |= TASK_KNOWS_UID;
 	}
 	/* Kernel threads have no memory, nor have those that are about to end. */
-	if (take(c, FIELD_MM, &mm) && (!mm || read_rss_of(k, c, mm, &t->rss)))
+	if (take(c, FIELD_MM, &mm) && (!mm || read_rss_of(k, c, mm, last, &t->rss)))
 		t->known |= TASK_KNOWS_RSS;
 }
 
@@ -283,8 +305,8 @@ struct way {
 	uint64_t shared;            /* where its signal_struct is */
 };
 
-static void read_task(const struct kernel *k, const struct plan *plan, uint64_t address, struct task *t,
-		      struct way *way)
+static void read_task(const struct kernel *k, const struct plan *plan, uint64_t address, struct mm_counts *last,
+		      struct task *t, struct way *way)
 {
 	struct copy first = { .known = 0 }, then = { .known = 0 };
 	unsigned int lost;
@@ -295,7 +317,7 @@ static void read_task(const struct kernel *k, const struct plan *plan, uint64_t 
 		mem_prefetch(k->mem, first.links.next - plan->all[PIECE_LINKS].offset, plan->all, PIECES_N);
 		*t = (struct task){ .address = address };
 		take_values(&first, t);
-		follow_pointers(k, &first, t);
+		follow_pointers(k, &first, last, t);
 		read_copy(k, address, plan->again, &then);
 		lost = torn(&first, &then);
 		if (!lost)
@@ -311,11 +333,12 @@ static void read_task(const struct kernel *k, const struct plan *plan, uint64_t 
 
 void task_read(const struct kernel *k, uint64_t address, struct task *ret)
 {
+	struct mm_counts counts = { 0 };
 	struct plan plan;
 	struct way way;
 
 	make_plan(k, FACT_TASK_TASKS, &plan);
-	read_task(k, &plan, address, ret, &way);
+	read_task(k, &plan, address, &counts, ret, &way);
 }
 
 bool task_read_ids(const struct kernel *k, uint64_t address, uint32_t *ret_pid, uint32_t *ret_tgid)
@@ -346,6 +369,7 @@ bool task_mmu(const struct kernel *k, uint64_t address, struct mmu *ret)
 struct walk {
 	const struct kernel *k;
 	struct plan processes, of_process; /* for the list of processes, and that of a process's threads */
+	struct mm_counts last;
 	bool threads;
 	struct task *tasks;
 	size_t n, cap, max;
@@ -377,14 +401,14 @@ static bool add(struct walk *w, const struct task *t)
  * A task of a list, its links at the address `node`, reached from `from`. False if the list was torn there. What is
  * read counts only if the task has been in the list all the time.
  */
-static bool read_node(const struct walk *w, const struct plan *plan, uint64_t node, uint64_t from,
-		      struct links *ret_links, struct task *ret, uint64_t *ret_shared)
+static bool read_node(struct walk *w, const struct plan *plan, uint64_t node, uint64_t from, struct links *ret_links,
+		      struct task *ret, uint64_t *ret_shared)
 {
 	struct way way;
 
 	if (!is_kernel_address(node))
 		return false;
-	read_task(w->k, plan, node - plan->all[PIECE_LINKS].offset, ret, &way);
+	read_task(w->k, plan, node - plan->all[PIECE_LINKS].offset, &w->last, ret, &way);
 	*ret_links = way.before;
 	*ret_shared = way.shared;
 	return way.before.prev == from && way.after.prev == from;

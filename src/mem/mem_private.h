@@ -8,6 +8,15 @@
 struct core;
 struct distant;
 
+/* Where a large page's entry was found, and what it said. */
+struct mmu_memo {
+	uint64_t root;   /* of the address space; 0: nothing is here */
+	uint64_t number; /* of the 2 MiB of virtual memory */
+	uint64_t entry_at, entry;
+	unsigned int level;
+};
+enum { MMU_MEMOS = 16 };
+
 struct mem {
 	/* RAM or a buffer: the ranges, sorted by address, and their bytes. NULL for a core. */
 	const uint8_t *base;
@@ -20,7 +29,8 @@ struct mem {
 	struct distant *distant;
 	uint64_t direct_map; /* of distant memory; 0: not known */
 	struct mmu mmu;
-	unsigned int owners; /* besides the first one */
+	struct mmu_memo memos[MMU_MEMOS]; /* by number, modulo how many there are */
+	unsigned int owners;              /* besides the first one */
 };
 
 /* Opens what mem_open_core() needs; the rest of struct mem is the caller's business. */

@@ -39,21 +39,47 @@ static bool is_canonical(uint64_t address, unsigned int levels)
 	return upper == 0 || upper == all;
 }
 
+/* The page has been found by its first address: what is left of it from `address` on. */
+static enum mmu_fault found(uint64_t address, struct mmu_page *page)
+{
+	uint64_t offset = address & (page->left - 1);
+
+	page->phys += offset;
+	page->left -= offset;
+	return MMU_OK;
+}
+
+static struct mmu_memo *memo_of(struct mem *m, uint64_t number)
+{
+	return &m->memos[number % MMU_MEMOS];
+}
+
+static bool recall(struct mem *m, uint64_t root, uint64_t address, struct mmu_page *ret)
+{
+	uint64_t number = address >> mmu_shift(2), entry, unused;
+	const struct mmu_memo *memo = memo_of(m, number);
+
+	return memo->number == number && memo->root == root && mem_load_u64(m, memo->entry_at, &entry) &&
+	       entry == memo->entry && mmu_entry(entry, memo->level, ret, &unused) == MMU_ENTRY_PAGE;
+}
+
 enum mmu_fault mmu_translate(struct mem *m, const struct mmu *mmu, uint64_t address, struct mmu_page *ret)
 {
-	uint64_t table = mmu->root & ADDRESS_MASK;
+	uint64_t root = mmu->root & ADDRESS_MASK, table = root;
 
+	if (root && recall(m, root, address, ret))
+		return found(address, ret);
 	ret->level = mmu->levels;
 	if (mmu->levels != 4 && mmu->levels != 5)
 		return MMU_NO_TABLES;
 	if (!is_canonical(address, mmu->levels))
 		return MMU_NOT_CANONICAL;
 	for (unsigned int level = mmu->levels;; level--) {
-		unsigned int shift = mmu_shift(level);
-		uint64_t index = (address >> shift) & ((1U << INDEX_BITS) - 1), entry, offset;
+		uint64_t index = (address >> mmu_shift(level)) & ((1U << INDEX_BITS) - 1), entry;
+		uint64_t entry_at = table + index * ENTRY_BYTES;
 
 		ret->level = level;
-		if (!mem_load_u64(m, table + index * ENTRY_BYTES, &entry))
+		if (!mem_load_u64(m, entry_at, &entry))
 			return MMU_NO_MEMORY;
 		switch (mmu_entry(entry, level, ret, &table)) {
 		case MMU_ENTRY_NONE:
@@ -65,10 +91,12 @@ enum mmu_fault mmu_translate(struct mem *m, const struct mmu *mmu, uint64_t addr
 		case MMU_ENTRY_PAGE:
 			break;
 		}
-		offset = address & ((UINT64_C(1) << shift) - 1);
-		ret->phys += offset;
-		ret->left -= offset;
-		return MMU_OK;
+		if (level > 1) {
+			uint64_t number = address >> mmu_shift(2);
+
+			*memo_of(m, number) = (struct mmu_memo){ root, number, entry_at, entry, level };
+		}
+		return found(address, ret);
 	}
 }
 

@@ -34,8 +34,9 @@ struct mmu_page {
 };
 
 /*
- * Looks an address up. Nothing is remembered, for the guest may change its tables at any time: to see whether it did would
- * take as long as to look again.
+ * Looks an address up. The guest may change its tables at any time: where the entry of a large page lies is remembered, but it
+ * is read each time. (That the tables above it changed and the entry did not would go unseen; the kernel never takes those of its
+ * large pages away.) Nothing is remembered of small pages.
  * ret->level is set in any case, the rest only with MMU_OK.
  */
 enum mmu_fault mmu_translate(struct mem *m, const struct mmu *mmu, uint64_t address, struct mmu_page *ret);

@@ -135,6 +135,40 @@ static void translates(void **state)
 	}
 }
 
+/* Where its entry lies is remembered; what it says, and in which address space, is asked each time. */
+static void large_pages_may_change(void **state)
+{
+	static const struct mem_range whole = { 0, SIZE, 0 };
+
+	(void)state;
+	for (unsigned int leaf = 2; leaf <= 3; leaf++) {
+		_cleanup_(mem_destroy) struct mem *m = open_image(&whole, 1);
+		uint64_t address = make_tables(4, leaf, 0), size = UINT64_C(1) << (12 + 9 * (leaf - 1)), phys = 0;
+		size_t entry = (size_t)(5 - leaf) * PAGE + 3 * 8;
+		const struct mmu mmu = { PAGE, 4 }, other = { 9 * PAGE, 4 };
+		struct mmu_page page;
+
+		mem_set_mmu(m, &mmu);
+		for (unsigned int i = 0; i < 2; i++) {
+			assert_null(mem_translate(m, address, &phys));
+			assert_int_equal(phys, address & (size - 1));
+		}
+		put64(entry, size | 0x81);
+		assert_null(mem_translate(m, address + 7, &phys));
+		assert_int_equal(phys, size + (address & (size - 1)) + 7);
+		/* Another address space has nothing there. */
+		memset(image + 9 * (size_t)PAGE, 0, PAGE);
+		assert_int_equal(mmu_translate(m, &other, address, &page), MMU_NOT_PRESENT);
+		assert_null(mem_translate(m, address, &phys));
+		put64(entry, 0);
+		expect_fault(mem_translate(m, address, &phys), "is not mapped");
+		/* Small pages in its place. */
+		put64(entry, 20 * PAGE | 1);
+		memset(image + 20 * (size_t)PAGE, 0, PAGE);
+		expect_fault(mem_translate(m, address, &phys), "is not mapped (level");
+	}
+}
+
 static void reads_virtual_memory(void **state)
 {
 	static const struct mem_range whole = { 0, SIZE, 0 };
@@ -600,6 +634,7 @@ int main(void)
 		cmocka_unit_test(ranges_next_to_each_other_are_read_through),
 		cmocka_unit_test(bad_ranges_are_refused),
 		cmocka_unit_test(translates),
+		cmocka_unit_test(large_pages_may_change),
 		cmocka_unit_test(reads_virtual_memory),
 		cmocka_unit_test(gathers_pieces),
 		cmocka_unit_test(gathers_from_the_end_of_memory),

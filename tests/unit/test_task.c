@@ -62,6 +62,8 @@ static void reads_threads(void **state)
 	assert_int_equal(list.tasks[1].pid, 2);
 	assert_int_equal(list.tasks[1].time, 1000);
 	assert_int_equal(list.tasks[1].cpu, 1);
+	/* The pages of the mm that it shares. */
+	assert_int_equal(list.tasks[1].rss, 3 * 12 * 4096);
 }
 
 static void no_tasks_are_no_error(void **state)
