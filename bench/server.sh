@@ -168,6 +168,7 @@ load_many()
 static int m00_value = 42;
 static int __init m00_init(void)
 {
+	pr_emerg("m00: begins\n");
 	return m00_value < 0;
 }
 static void __exit m00_exit(void)
@@ -188,8 +189,8 @@ C
 		"$KTB" exec -q --name bench -- sh -c 'for m in /tmp/many/m[0-9]*.ko; do insmod $m || exit 1; done'
 }
 
-# insmod_under PEER [COMMAND...]: the median time of insmod while GDB has the guest running. When it has ended, GDB has the symbols, if it is
-# to have them: it was stopped for that before the module's first instruction.
+# insmod_under PEER [COMMAND...]: the median time from insmod's start until the module's init function says something, while GDB has the
+# guest running. By then GDB has the symbols, if it is to have them: it was stopped for that before the module's first instruction.
 insmod_under()
 {
 	gdb_on "$@" -ex 'shell echo ready' -ex continue >"$scratch/debugger" 2>&1 </dev/null &
@@ -198,8 +199,11 @@ insmod_under()
 	sleep 0.5
 	: >"$scratch/insmod"
 	for _ in 1 2 3 4 5 6 7; do
-		seconds "$KTB" exec -q --name bench -- insmod /tmp/many/mx0.ko >>"$scratch/insmod" || return 1
-		"$KTB" exec -q --name bench -- rmmod mx0 || return 1
+		# What QEMU threw away at the stop for rmmod is translated again: one that is loaded already gets as far as that.
+		"$KTB" exec -q --name bench -- sh -c 'for i in 1 2 3; do insmod /tmp/many/m00.ko 2>/dev/null; done; true' || return 1
+		until_text 20 'mx0: begins' sh -c '"$1" exec -q --name bench -- insmod /tmp/many/mx0.ko & exec tail -n 0 -f "$2"' sh \
+			"$KTB" "$XDG_RUNTIME_DIR/ktb/bench/console.log" >>"$scratch/insmod" || return 1
+		"$KTB" exec -q --name bench -- sh -c 'until rmmod mx0 2>/dev/null; do usleep 10000; done' || return 1
 	done
 	pkill -TERM -P "$debugger" || kill -TERM "$debugger"
 	wait "$debugger"
@@ -220,7 +224,7 @@ difference()
 
 if wanted modules; then
 	load_many || exit 1
-	alternate insmod_by_ktb insmod_by_stub && difference 'insmod to symbols usable, of 101 modules, over raw'
+	alternate insmod_by_ktb insmod_by_stub && difference 'insmod of 101 modules to its first message, over raw'
 	alternate insmod_by_ktb insmod_with_stop && difference 'the same, over raw with a stop at do_init_module'
 	"$KTB" exec -q --name bench -- sh -c 'for m in /tmp/many/m[0-9]*.ko; do n=${m##*/}; rmmod ${n%.ko}; done'
 fi
