@@ -322,6 +322,8 @@ static void read_task(const struct kernel *k, const struct plan *plan, uint64_t 
 		lost = torn(&first, &then);
 		if (!lost)
 			break;
+		if (lost & TASK_KNOWS_RSS)
+			last->mm = 0;
 	}
 	if (first.known & KNOWS(PIECE_COMM)) {
 		memcpy(t->comm, first.comm, sizeof(first.comm));
@@ -371,6 +373,7 @@ struct walk {
 	struct plan processes, of_process; /* for the list of processes, and that of a process's threads */
 	struct mm_counts last;
 	bool threads;
+	bool gaps; /* threads are missing */
 	struct task *tasks;
 	size_t n, cap, max;
 	uint64_t steps; /* that may still be taken */
@@ -476,7 +479,9 @@ static bool add_process(struct walk *w, const struct task *leader, uint64_t shar
 		w->n = n;
 	}
 	t = *leader;
-	if (!w->threads)
+	if (w->threads)
+		w->gaps = true;
+	else
 		t.known &= ~TASK_KNOWS_TIME;
 	return add(w, &t);
 }
@@ -488,12 +493,15 @@ static bool walk(struct walk *w)
 	struct links links;
 
 	w->n = 0;
+	w->gaps = false;
 	if (!read_links(w->k, head, &links))
 		return false;
 	for (at = links.next, from = head; at != head; from = at, at = links.next) {
 		uint64_t shared;
 		struct task t;
 
+		/* An mm that has gone may have left its place to the next process's. */
+		w->last.mm = 0;
 		if (!step(w) || !read_node(w, &w->processes, at, from, &links, &t, &shared) ||
 		    !add_process(w, &t, shared))
 			return false;
@@ -533,6 +541,6 @@ struct err *task_list_read(const struct kernel *k, bool threads, struct task_lis
 	w.steps = (uint64_t)w.max * LIMIT_TRIES;
 	for (unsigned int i = 0; i < LIMIT_TRIES && !complete; i++)
 		complete = walk(&w);
-	*ret = (struct task_list){ w.tasks, w.n, complete };
+	*ret = (struct task_list){ w.tasks, w.n, complete && !w.gaps };
 	return NULL;
 }

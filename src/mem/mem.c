@@ -265,6 +265,7 @@ struct err *mem_peek_phys(struct mem *m, uint64_t address, void *ret, size_t len
 void mem_set_mmu(struct mem *m, const struct mmu *mmu)
 {
 	m->mmu = *mmu;
+	memset(m->memos, 0, sizeof(m->memos));
 }
 
 /* Copies page by page; where it ends early, *ret_at and *ret_page say why. */
@@ -274,7 +275,7 @@ static enum mmu_fault read_pages(struct mem *m, uint64_t address, void *ret, siz
 	uint8_t *to = ret;
 
 	while (len) {
-		enum mmu_fault fault = mmu_translate(m, &m->mmu, address, ret_page);
+		enum mmu_fault fault = mmu_translate_own(m, address, ret_page);
 		size_t n;
 
 		*ret_at = address;
@@ -348,7 +349,7 @@ static void window_open(struct mem *m, uint64_t at, struct window *ret)
 	uint64_t left, before;
 
 	*ret = (struct window){ .base = at };
-	if (m->core || m->distant || mmu_translate(m, &m->mmu, at, &page) != MMU_OK)
+	if (m->core || m->distant || mmu_translate_own(m, at, &page) != MMU_OK)
 		return;
 	r = find_range(m, page.phys, &left);
 	if (!r)

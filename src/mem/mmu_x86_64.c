@@ -59,16 +59,17 @@ static bool recall(struct mem *m, uint64_t root, uint64_t address, struct mmu_pa
 	uint64_t number = address >> mmu_shift(2), entry, unused;
 	const struct mmu_memo *memo = memo_of(m, number);
 
-	return memo->number == number && memo->root == root && mem_load_u64(m, memo->entry_at, &entry) &&
+	return memo->root == root && memo->number == number && mem_load_u64(m, memo->entry_at, &entry) &&
 	       entry == memo->entry && mmu_entry(entry, memo->level, ret, &unused) == MMU_ENTRY_PAGE;
 }
 
-enum mmu_fault mmu_translate(struct mem *m, const struct mmu *mmu, uint64_t address, struct mmu_page *ret)
+/* ret_memo: of a large page; its root is 0 for a small one. */
+static enum mmu_fault walk(struct mem *m, const struct mmu *mmu, uint64_t address, struct mmu_page *ret,
+			   struct mmu_memo *ret_memo)
 {
 	uint64_t root = mmu->root & ADDRESS_MASK, table = root;
 
-	if (root && recall(m, root, address, ret))
-		return found(address, ret);
+	*ret_memo = (struct mmu_memo){ 0 };
 	ret->level = mmu->levels;
 	if (mmu->levels != 4 && mmu->levels != 5)
 		return MMU_NO_TABLES;
@@ -91,13 +92,31 @@ enum mmu_fault mmu_translate(struct mem *m, const struct mmu *mmu, uint64_t addr
 		case MMU_ENTRY_PAGE:
 			break;
 		}
-		if (level > 1) {
-			uint64_t number = address >> mmu_shift(2);
-
-			*memo_of(m, number) = (struct mmu_memo){ root, number, entry_at, entry, level };
-		}
+		if (level > 1)
+			*ret_memo = (struct mmu_memo){ root, address >> mmu_shift(2), entry_at, entry, level };
 		return found(address, ret);
 	}
+}
+
+enum mmu_fault mmu_translate(struct mem *m, const struct mmu *mmu, uint64_t address, struct mmu_page *ret)
+{
+	struct mmu_memo unused;
+
+	return walk(m, mmu, address, ret, &unused);
+}
+
+enum mmu_fault mmu_translate_own(struct mem *m, uint64_t address, struct mmu_page *ret)
+{
+	uint64_t root = m->mmu.root & ADDRESS_MASK;
+	struct mmu_memo memo;
+	enum mmu_fault fault;
+
+	if (root && recall(m, root, address, ret))
+		return found(address, ret);
+	fault = walk(m, &m->mmu, address, ret, &memo);
+	if (memo.root)
+		*memo_of(m, memo.number) = memo;
+	return fault;
 }
 
 struct err *mmu_error(enum mmu_fault fault, uint64_t address, const struct mmu_page *page)

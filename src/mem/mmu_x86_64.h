@@ -34,12 +34,17 @@ struct mmu_page {
 };
 
 /*
- * Looks an address up. The guest may change its tables at any time: where the entry of a large page lies is remembered, but it
- * is read each time. (That the tables above it changed and the entry did not would go unseen; the kernel never takes those of its
- * large pages away.) Nothing is remembered of small pages.
+ * Looks an address up. Nothing is remembered, for the guest may change its tables at any time: to see whether it did would
+ * take as long as to look again.
  * ret->level is set in any case, the rest only with MMU_OK.
  */
 enum mmu_fault mmu_translate(struct mem *m, const struct mmu *mmu, uint64_t address, struct mmu_page *ret);
+
+/*
+ * The same in the mem's own address space, quicker for large pages: where the entry of one lies is remembered until the next
+ * mem_set_mmu(), and only the entry is read again. That the tables above it changed, and it did not, goes unseen.
+ */
+enum mmu_fault mmu_translate_own(struct mem *m, uint64_t address, struct mmu_page *ret);
 
 /* By how many bits an address is shifted for its index into a table of this level. */
 unsigned int mmu_shift(unsigned int level);

@@ -123,6 +123,12 @@ static void torn_threads_leave_the_process(void **state)
 	/* What the process's threads took can't be known. */
 	assert_int_equal(list.tasks[0].known, TASK_KNOWS_ALL & ~TASK_KNOWS_TIME);
 	assert_int_equal(list.tasks[1].known, TASK_KNOWS_ALL);
+	assert_true(list.complete);
+	/* Who wants to see each of them is told that some are missing. */
+	task_list_deinit(&list);
+	assert_null(task_list_read(x->kernel, true, &list));
+	assert_int_equal(list.n, 2);
+	assert_false(list.complete);
 }
 
 static void what_cannot_be_read_is_not_known(void **state)
