@@ -296,9 +296,9 @@ struct err *serve_run(const struct debugport_session *session, void *user)
 		return NULL;
 	}
 	TRY(e);
-	/* The stub has dropped the breakpoints of the one that died. */
+	/* What the one that died has left behind, breakpoints and steps that were asked for, goes. */
 	if (session->client_fd < 0)
-		return session->goes_on ? target_detach(t) : s->kgdb ? target_leave(t) : NULL;
+		return session->goes_on ? target_detach(t) : target_leave(t);
 	if (trace.fd >= 0) {
 		params.tap = trace_client;
 		params.tap_user = &trace;

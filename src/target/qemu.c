@@ -77,13 +77,27 @@ static struct err *count_cpus(struct qemu_target *q)
 	return q->cpus ? NULL : no_sense("its CPUs", &reply);
 }
 
+/*
+ * Has the stub drop all breakpoints and watchpoints: it does when it is asked why it stopped, but under TCG those of the CPU
+ * that Hc has chosen only (gdb_breakpoint_remove_all() in its gdbstub).
+ */
+static struct err *drop_breakpoints(struct qemu_target *q)
+{
+	_cleanup_(buf_deinit) struct buf reply = BUF_INIT;
+
+	for (uint32_t thread = q->cpus; thread; thread--) {
+		TRY(qemu_ask(q, ERR_BAD_DATA, &reply, "Hc%x", thread));
+		TRY(qemu_ask(q, ERR_BAD_DATA, &reply, "?"));
+	}
+	return NULL;
+}
+
+/* What an earlier session has left behind goes. */
 static struct err *begin(struct qemu_target *q)
 {
 	_cleanup_(buf_deinit) struct buf reply = BUF_INIT;
 
 	TRY(qemu_ask(q, ERR_BAD_DATA, &reply, "qSupported:xmlRegisters=%s", machine_xml_registers));
-	/* The stub drops breakpoints that an earlier session has left. */
-	TRY(qemu_ask(q, ERR_BAD_DATA, &reply, "?"));
 	TRY(description_read(fetch_xml, q, &q->description));
 	q->pc = description_find(&q->description, machine_pc);
 	machine_control_find(&q->description, &q->control);
@@ -91,6 +105,9 @@ static struct err *begin(struct qemu_target *q)
 		return err_create(ERR_UNSUPPORTED, "QEMU's stub has no register %s: only %s can be debugged here",
 				  machine_pc, machine_name);
 	TRY(count_cpus(q));
+	TRY(drop_breakpoints(q));
+	/* Stubs that don't know of it have nothing to say. */
+	TRY(qemu_ask(q, ERR_BAD_DATA, &reply, "Qqemu.PhyMemMode:0"));
 	q->contexts = xcalloc(q->cpus, sizeof(*q->contexts));
 	for (uint32_t i = 0; i < q->cpus; i++)
 		q->contexts[i].steps = q->params.may_have_steps;
@@ -278,13 +295,11 @@ static struct err *detach(struct target *t)
 	return qemu_ask(qemu_target(t), ERR_BAD_DATA, &reply, "D;1");
 }
 
-/* The stub keeps breakpoints when it is hung up on; what it is asked first in a session has it drop them all. */
+/* The stub keeps breakpoints when it is hung up on. */
 static struct err *leave(struct target *t)
 {
-	_cleanup_(buf_deinit) struct buf reply = BUF_INIT;
-
 	TRY(qemu_take_steps(qemu_target(t), NULL));
-	return qemu_ask(qemu_target(t), ERR_BAD_DATA, &reply, "?");
+	return drop_breakpoints(qemu_target(t));
 }
 
 static struct err *kill_machine(struct target *t)

@@ -113,6 +113,23 @@ on_kernel()
 	gdb_batch -ex 'p 6 * 7'
 	expect_match "$version: and one can attach again" '= 42$'
 	expect "$version: it runs" wait_for 10 runs
+	# The same while the guest stands at a breakpoint, which is on each CPU; who comes next doesn't find it.
+	for cpu in 1 2; do
+		gdb_background -ex 'break __x64_sys_getppid' -ex continue
+		expect "$version: another one waits for a call" wait_for 60 gdb_says Continuing
+		timeout 60 "$KTB" exec -- taskset "$cpu" /root/calls 1 >/dev/null 2>&1 &
+		call=$!
+		expect "$version: CPU $cpu stops there" wait_for 30 gdb_says 'hit Breakpoint 1,'
+		kill -9 "$(server_pid)"
+		gdb_end
+		gdb_background -ex continue
+		expect "$version: its server killed then, the next one goes on" wait_for 60 gdb_says Continuing
+		expect "$version: and no breakpoint is left on any CPU" \
+			timeout 30 "$KTB" exec -- sh -c 'taskset 1 /root/calls 20 && taskset 2 /root/calls 20'
+		gdb_end
+		wait "$call"
+		expect "$version: it runs" wait_for 10 runs
+	done
 
 	# A reset keeps the session: the breakpoint is there in the new kernel.
 	gdb_batch -ex 'hbreak start_kernel' -ex 'break __x64_sys_getppid' -ex 'monitor system_reset' -ex continue -ex continue -ex 'bt 1'

@@ -27,12 +27,19 @@ struct exchange {
 	"<reg name=\"rax\" bitsize=\"64\"/><reg name=\"rip\" bitsize=\"64\"/><reg name=\"cr0\" bitsize=\"64\"/>"       \
 	"<reg name=\"cr3\" bitsize=\"64\"/><reg name=\"cr4\" bitsize=\"64\"/><reg name=\"efer\" bitsize=\"64\"/>"
 
+/* Breakpoints are dropped CPU by CPU. */
+#define DROP                                                                                                           \
+	{ "Hc2", "OK" }, { "?", "T05thread:02;" }, { "Hc1", "OK" },                                                    \
+	{                                                                                                              \
+		"?", "T05thread:01;"                                                                                   \
+	}
+
 #define BEGIN                                                                                                          \
 	{ "qSupported:xmlRegisters=i386", "PacketSize=1000;qXfer:features:read+;vContSupported+" },                    \
-		{ "?", "T05thread:01;" }, { "qXfer:features:read:target.xml:0,7fb", "l" XML },                         \
-		{ "qfThreadInfo", "m01" }, { "qsThreadInfo", "m02" },                                                  \
+		{ "qXfer:features:read:target.xml:0,7fb", "l" XML }, { "qfThreadInfo", "m01" },                        \
+		{ "qsThreadInfo", "m02" }, { "qsThreadInfo", "l" }, DROP,                                              \
 	{                                                                                                              \
-		"qsThreadInfo", "l"                                                                                    \
+		"Qqemu.PhyMemMode:0", "OK"                                                                             \
 	}
 
 /* rax 0x11, rip 0x1000, paging off. */

@@ -298,7 +298,6 @@ static void refuses_a_stub_that_makes_no_sense(void **state)
 	};
 	static const struct exchange threads[] = {
 		{ "qSupported:xmlRegisters=i386", "PacketSize=1000" },
-		{ "?", "T05thread:01;" },
 		{ "qXfer:features:read:target.xml:0,7fb", "l" XML },
 		{ "qfThreadInfo", "m03" },
 		{ NULL, NULL },
