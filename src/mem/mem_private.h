@@ -8,12 +8,11 @@
 struct core;
 struct distant;
 
-/* Where a large page's entry was found, and what it said. */
+/* Where a large page's entry was found in the mem's own tables, and what it said. */
 struct mmu_memo {
-	uint64_t root;   /* of the address space; 0: nothing is here */
 	uint64_t number; /* of the 2 MiB of virtual memory */
 	uint64_t entry_at, entry;
-	unsigned int level;
+	unsigned int level; /* 0: nothing is here */
 };
 enum { MMU_MEMOS = 16 };
 

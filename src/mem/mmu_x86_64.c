@@ -54,20 +54,20 @@ static struct mmu_memo *memo_of(struct mem *m, uint64_t number)
 	return &m->memos[number % MMU_MEMOS];
 }
 
-static bool recall(struct mem *m, uint64_t root, uint64_t address, struct mmu_page *ret)
+static bool recall(struct mem *m, uint64_t address, struct mmu_page *ret)
 {
 	uint64_t number = address >> mmu_shift(2), entry, unused;
 	const struct mmu_memo *memo = memo_of(m, number);
 
-	return memo->root == root && memo->number == number && mem_load_u64(m, memo->entry_at, &entry) &&
+	return memo->level && memo->number == number && mem_load_u64(m, memo->entry_at, &entry) &&
 	       entry == memo->entry && mmu_entry(entry, memo->level, ret, &unused) == MMU_ENTRY_PAGE;
 }
 
-/* ret_memo: of a large page; its root is 0 for a small one. */
+/* ret_memo: of a large page; its level is 0 if there is none. */
 static enum mmu_fault walk(struct mem *m, const struct mmu *mmu, uint64_t address, struct mmu_page *ret,
 			   struct mmu_memo *ret_memo)
 {
-	uint64_t root = mmu->root & ADDRESS_MASK, table = root;
+	uint64_t table = mmu->root & ADDRESS_MASK;
 
 	*ret_memo = (struct mmu_memo){ 0 };
 	ret->level = mmu->levels;
@@ -93,7 +93,7 @@ static enum mmu_fault walk(struct mem *m, const struct mmu *mmu, uint64_t addres
 			break;
 		}
 		if (level > 1)
-			*ret_memo = (struct mmu_memo){ root, address >> mmu_shift(2), entry_at, entry, level };
+			*ret_memo = (struct mmu_memo){ address >> mmu_shift(2), entry_at, entry, level };
 		return found(address, ret);
 	}
 }
@@ -107,14 +107,13 @@ enum mmu_fault mmu_translate(struct mem *m, const struct mmu *mmu, uint64_t addr
 
 enum mmu_fault mmu_translate_own(struct mem *m, uint64_t address, struct mmu_page *ret)
 {
-	uint64_t root = m->mmu.root & ADDRESS_MASK;
 	struct mmu_memo memo;
 	enum mmu_fault fault;
 
-	if (root && recall(m, root, address, ret))
+	if (recall(m, address, ret))
 		return found(address, ret);
 	fault = walk(m, &m->mmu, address, ret, &memo);
-	if (memo.root)
+	if (memo.level)
 		*memo_of(m, memo.number) = memo;
 	return fault;
 }
